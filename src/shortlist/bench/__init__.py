@@ -1,0 +1,1 @@
+"""The main job: plan cells, run them block by block, resume."""

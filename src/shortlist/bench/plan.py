@@ -1,0 +1,81 @@
+"""Suite × candidates as a plan: cells in a fixed, seeded order, extended and never rewritten."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+from shortlist.errors import BadInput, RunMismatch
+from shortlist.records import Candidate, Cell, Look, Plan, PlannedBlock, Prompt, Suite, content_id
+
+
+def make_plan(suite: Suite, candidates: Sequence[Candidate], at: str) -> Plan:
+    """A plan over all rounds. Two candidates of one content are refused: their cells would be the same."""
+    seen: dict[str, Candidate] = {}
+    for candidate in candidates:
+        if candidate.id in seen:
+            first = seen[candidate.id].label
+            raise BadInput(f"{candidate.label} and {first} are the same model, engine and options")
+        seen[candidate.id] = candidate
+    look = Look(at, suite.rounds, len(suite.prompts))
+    plan = Plan(suite, tuple(candidates), (), (look,))
+    return replace(plan, blocks=_blocks(plan, range(1, suite.rounds + 1), suite.prompts))
+
+
+def extend(plan: Plan, rounds: int | None, prompts: Sequence[Prompt], at: str) -> Plan:
+    """The plan with further prompts, then with more rounds; the old blocks and cells stay as they are.
+
+    New prompts get as many rounds as the suite had, in new blocks of every candidate; `rounds` is the number of rounds
+    over all prompts that the user wants in the end. Nothing new gives the plan back. Raises RunMismatch.
+    """
+    fresh = _new_prompts(plan, prompts)
+    last = max((block.round for block in plan.blocks), default=0)
+    had = plan.suite.rounds
+    if rounds is not None and rounds < had:
+        raise RunMismatch(f"the run has {had} rounds already, {rounds} were asked", hint=f"--rounds {had + 1} or more")
+    more = 0 if rounds is None else rounds - had
+    if not fresh and not more:
+        return plan
+    everything = (*plan.suite.prompts, *fresh)
+    grown = replace(plan, suite=replace(plan.suite, prompts=everything, rounds=had + more))
+    blocks = plan.blocks
+    if fresh:
+        blocks += _blocks(grown, range(last + 1, last + had + 1), fresh)
+        last += had
+    blocks += _blocks(grown, range(last + 1, last + more + 1), everything)
+    look = Look(at, had + more, len(everything), first_round=len(plan.blocks) and plan.blocks[-1].round + 1)
+    return replace(grown, blocks=blocks, looks=(*plan.looks, look))
+
+
+def _new_prompts(plan: Plan, prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
+    known = {prompt.id: prompt for prompt in plan.suite.prompts}
+    for prompt in prompts:
+        if prompt.id in known and known[prompt.id] != prompt:
+            raise RunMismatch(
+                f"prompt {prompt.id!r} is in the run already with another content",
+                hint="give the changed prompt an id of its own, or start a new run",
+            )
+    return tuple(prompt for prompt in prompts if prompt.id not in known)
+
+
+def _blocks(plan: Plan, rounds: Sequence[int], prompts: Sequence[Prompt]) -> tuple[PlannedBlock, ...]:
+    blocks = []
+    for number in rounds:
+        # The order of prompts is the same for every candidate of a round, so that a round compares like with like.
+        chance = random.Random(f"{plan.suite.order_seed}:{number}")  # noqa: S311 - an order, not a secret
+        asked = chance.sample(prompts, len(prompts))
+        for candidate in chance.sample(plan.candidates, len(plan.candidates)):
+            cells = tuple(_cell(candidate, prompt, number) for prompt in asked)
+            blocks.append(PlannedBlock(candidate.id, number, cells))
+    return tuple(blocks)
+
+
+def _cell(candidate: Candidate, prompt: Prompt, number: int) -> Cell:
+    content = content_id([candidate.id, prompt, number, 0])
+    return Cell(content, candidate.id, prompt.id, number)
+
+
+def cut_rounds(plan: Plan, rounds: int) -> Plan:
+    """The plan with its first rounds only (for `--budget`, before the start)."""
+    suite = replace(plan.suite, rounds=rounds)
+    kept = tuple(block for block in plan.blocks if block.round <= rounds)
+    return replace(plan, suite=suite, blocks=kept, looks=(replace(plan.looks[0], rounds=rounds),))

@@ -1,0 +1,102 @@
+"""The only module that reads a clock or sleeps.
+
+Durations are monotonic nanoseconds; wall time is for people and for placing a run in history.
+Whatever waits takes a `Clock`, so that a test can run it on a virtual-time event loop.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Monotonic nanoseconds and a sleep on the same axis."""
+
+    def now_ns(self) -> int:
+        """Monotonic nanoseconds; only differences have a meaning."""
+        ...
+
+    async def sleep_ns(self, duration_ns: int) -> None:
+        """Sleep at least this long; nothing or less yields once."""
+        ...
+
+
+class SystemClock:
+    """The machine's monotonic clock."""
+
+    def now_ns(self) -> int:
+        """CLOCK_MONOTONIC on Linux: comparable between processes of one boot."""
+        return time.monotonic_ns()
+
+    async def sleep_ns(self, duration_ns: int) -> None:
+        """Sleep on the event loop."""
+        await asyncio.sleep(max(0, duration_ns) / 1e9)
+
+
+class LoopClock:
+    """The running event loop's own time: on a virtual-time loop, exact and instant."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds of `loop.time()`."""
+        return round(asyncio.get_running_loop().time() * 1e9)
+
+    async def sleep_ns(self, duration_ns: int) -> None:
+        """Sleep on the event loop."""
+        await asyncio.sleep(max(0, duration_ns) / 1e9)
+
+
+SYSTEM = SystemClock()
+
+
+async def sleep_until_ns(clock: Clock, due_ns: int) -> None:
+    """Sleep until the clock shows `due_ns`."""
+    while (left := due_ns - clock.now_ns()) > 0:
+        await clock.sleep_ns(left)
+
+
+def sleep_blocking_ns(duration_ns: int) -> None:
+    """Block this thread; for child processes and writer threads, never on an event loop."""
+    time.sleep(max(0, duration_ns) / 1e9)
+
+
+def monotonic_ns() -> int:
+    """The machine's monotonic clock, where no `Clock` is at hand (threads, children)."""
+    return time.monotonic_ns()
+
+
+def wall_ns() -> int:
+    """Nanoseconds since 1970, UTC; steps when the clock is set."""
+    return time.time_ns()
+
+
+def iso(wall: int) -> str:
+    """A wall stamp in nanoseconds as ISO 8601, UTC, to the millisecond."""
+    return datetime.fromtimestamp(wall / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def local_hms() -> str:
+    """The local time of day, for a dated progress line."""
+    return time.strftime("%H:%M:%S")
+
+
+@dataclass(frozen=True, slots=True)
+class RunAxis:
+    """The axis of one run: nanoseconds since the run started, continued over a resume or a reboot."""
+
+    origin_ns: int
+
+    @classmethod
+    def start(cls) -> "RunAxis":
+        """An axis that begins now."""
+        return cls(monotonic_ns())
+
+    @classmethod
+    def resume(cls, started_wall_ns: int) -> "RunAxis":
+        """The axis of a run that began at this wall time, perhaps in another boot: never before its start."""
+        return cls(monotonic_ns() - max(0, wall_ns() - started_wall_ns))
+
+    def relative(self, stamp_ns: int) -> int:
+        """A monotonic stamp on the run's axis."""
+        return stamp_ns - self.origin_ns

@@ -1,0 +1,134 @@
+"""Every error that a user can meet.
+
+ShortlistError                 exit 1
+├── BadInput                   exit 2   what was typed, or a file that was given, is wrong
+│   ├── UnknownName                     a model, run, setting or engine that nobody knows
+│   ├── InvalidFile                     prompts, models, needs, settings: file, place, what was expected
+│   ├── InvalidModel                    a model file that is missing, cut short or not what it says
+│   └── RunMismatch                     a run that this command cannot go on with
+├── EngineError                exit 1   an engine process did not start, died, or is not what was asked
+│   ├── EngineNotReady
+│   ├── EngineCrashed
+│   └── DeviceMismatch
+├── EndpointError              exit 1   one request failed; becomes `Sample.error`
+│   ├── ConnectFailed
+│   ├── ConnectionClosed
+│   ├── BrokenStream
+│   ├── ErrorReply
+│   └── RequestTimeout
+├── StoreError                 exit 1   results could not be written or read
+├── HostBusy                   exit 1   another bench, or a service, has this host
+├── NotEnoughSamples           exit 1   a statistic that the data cannot support
+└── Interrupted                exit 130
+"""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class ShortlistError(Exception):
+    """What happened and with which value; `hint` is what to type next."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class BadInput(ShortlistError):
+    """What was typed is wrong."""
+
+    exit_code = 2
+
+
+class UnknownName(BadInput):
+    """A name that nobody knows; the nearest known ones stand in the hint."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str | None = None) -> None:
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        listed = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}" if known else None
+        super().__init__(f"unknown {kind} {name!r}", hint="; ".join(h for h in (listed, hint) if h) or None)
+        self.kind, self.name, self.near = kind, name, near
+
+
+class InvalidFile(BadInput):
+    """A file that people write: which file, where inside it, what was expected there."""
+
+    def __init__(self, file: Path | str, place: str, expected: str, *, hint: str | None = None) -> None:
+        where = f"{file}, at {place}" if place else str(file)
+        super().__init__(f"{where}: {expected}", hint=hint)
+        self.file, self.place, self.expected = str(file), place, expected
+
+
+class InvalidModel(BadInput):
+    """A model file that is missing, cut short, absurd or of another kind."""
+
+
+class RunMismatch(BadInput):
+    """A stored run that does not fit what is asked of it."""
+
+
+class EngineError(ShortlistError):
+    """An engine process failed; the end of its log stands in the message."""
+
+
+class EngineNotReady(EngineError):
+    """The engine did not come up."""
+
+
+class EngineCrashed(EngineError):
+    """The engine was up and its process ended."""
+
+
+class DeviceMismatch(EngineError):
+    """The engine reports another device than the one asked for."""
+
+
+class EndpointError(ShortlistError):
+    """One request to an endpoint failed."""
+
+
+class ConnectFailed(EndpointError):
+    """No connection: refused, unreachable or no such host."""
+
+
+class ConnectionClosed(EndpointError):
+    """The peer closed before the reply was complete."""
+
+
+class BrokenStream(EndpointError):
+    """Bytes came that are not HTTP, not SSE or not the JSON that the API promises."""
+
+
+class ErrorReply(EndpointError):
+    """The peer answered with an error status, or with an error event inside a stream."""
+
+    def __init__(self, message: str, *, status: int | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class RequestTimeout(EndpointError):
+    """No complete reply within the limit."""
+
+
+class StoreError(ShortlistError):
+    """Results could not be written or read."""
+
+
+class HostBusy(ShortlistError):
+    """Another process measures on this host, and two would disturb each other."""
+
+
+class NotEnoughSamples(ShortlistError):
+    """The data do not support this statistic."""
+
+
+class Interrupted(ShortlistError):
+    """The user pressed Ctrl-C, or the process was asked to stop."""
+
+    exit_code = 130

@@ -1,0 +1,40 @@
+"""JSON files that people write: read with a size limit, and errors that name file, place and what was expected."""
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from shortlist.errors import InvalidFile
+
+MAX_FILE_BYTES = 64 * 10**6
+
+T = TypeVar("T")
+
+
+def read_json(path: Path) -> Any:
+    """A file's decoded JSON. Raises InvalidFile: missing, too large, not UTF-8, not JSON (line and column)."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise InvalidFile(path, "", f"is larger than {MAX_FILE_BYTES // 10**6} MB")
+        return json.loads(path.read_bytes().decode("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise InvalidFile(path, f"line {error.lineno}, column {error.colno}", f"not JSON: {error.msg}") from None
+    except UnicodeDecodeError as error:
+        raise InvalidFile(path, f"byte {error.start}", "not UTF-8") from None
+    except RecursionError:
+        raise InvalidFile(path, "", "is nested too deeply") from None
+    except OSError as error:
+        raise InvalidFile(path, "", f"cannot be read: {error.strerror}") from None
+
+
+def convert(value: object, kind: type[T], file: Path | str, place: str = "$") -> T:
+    """Decoded JSON as a type; unknown keys are refused by the type. Raises InvalidFile with the place inside."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        expected, _, inner = str(error).partition(" - at `")
+        raise InvalidFile(
+            file, place + inner.rstrip("`").removeprefix("$"), expected[0].lower() + expected[1:]
+        ) from None

@@ -1,0 +1,1 @@
+"""Models: names, files and what is known of them."""

@@ -1,0 +1,247 @@
+"""Every setting: its type, default, environment names and where its value came from.
+
+Flags > environment > `shortlist.toml` in this folder > `shortlist.toml` in SHORTLIST_HOME > defaults.
+`SHORTLIST_<SETTING>` always works and wins over the workshop's `BENCH_*` and `FOUNDRY_LOCAL_ENDPOINT`.
+"""
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from shortlist.errors import BadInput, InvalidFile, UnknownName
+from shortlist.units import parse_duration_ns
+
+FILE_NAME = "shortlist.toml"
+
+
+# --- parsers: a string from the environment or a TOML value in, a checked value out ----------------------------------
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise BadInput(f"{value!r} is not a text")
+    return value
+
+
+def _path(value: object) -> Path:
+    return Path(_text(value)).expanduser()
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if str(value).strip().lower() not in known:
+        raise BadInput(f"{value!r} is neither yes nor no", hint="write 1 or 0")
+    return known[str(value).strip().lower()]
+
+
+def _whole(low: int, high: int = 10**9) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = low - 1
+        if isinstance(value, bool) or not low <= number <= high:
+            raise BadInput(f"{value!r} is not a whole number from {low} to {high}")
+        return number
+
+    return parse
+
+
+def _real(low: float, high: float) -> Callable[[object], float]:
+    def parse(value: object) -> float:
+        try:
+            number = float(str(value))
+        except ValueError:
+            number = low - 1
+        if isinstance(value, bool) or not low <= number <= high:
+            raise BadInput(f"{value!r} is not a number from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+def _duration(value: object) -> int:
+    return parse_duration_ns(str(value))
+
+
+def _names(value: object) -> tuple[str, ...]:
+    parts = value if isinstance(value, list) else str(value).split(",")
+    names = tuple(str(part).strip() for part in parts if str(part).strip())
+    if not names:
+        raise BadInput(f"{value!r} names nothing", hint="write names with commas between them")
+    return names
+
+
+def _one_of(*allowed: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if value not in allowed:
+            raise UnknownName("value", str(value), allowed)
+        return str(value)
+
+    return parse
+
+
+def _url(value: object) -> str:
+    text = _text(value).strip().rstrip("/")
+    if not text.startswith(("http://", "https://")):
+        raise BadInput(f"{text!r} is not a URL", hint="write it like http://localhost:5273/v1")
+    return text
+
+
+def _default_home() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("shortlist", appauthor=False)
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+
+def _setting(parse: Callable[[object], Any], default: object, doc: str, *env: str) -> Any:
+    about = {"parse": parse, "doc": doc, "env": env}
+    if callable(default):
+        return field(default_factory=default, metadata=about)
+    return field(default=default, metadata=about)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Checked values, and for each where it came from (`default`, an environment name, a file, `flag`)."""
+
+    home: Path = _setting(_path, _default_home, "where results, logs and our own models are kept")
+    endpoint: str | None = _setting(
+        _url, None, "measure this OpenAI-compatible URL instead of an engine of ours", "FOUNDRY_LOCAL_ENDPOINT"
+    )
+    api_key_file: Path | None = _setting(_path, None, "file that holds the endpoint's API key")
+    models: tuple[str, ...] = _setting(_names, (), "models to bench when none are named", "BENCH_MODELS")
+    prompt: str | None = _setting(_text, None, "one prompt to bench with, instead of a file", "BENCH_PROMPT")
+    rounds: int = _setting(_whole(1, 10_000), 5, "rounds: each a fresh engine process per candidate", "BENCH_ROUNDS")
+    stream: bool = _setting(_flag, True, "stream replies; without it there is no first-token time", "BENCH_STREAM")
+    max_tokens: int = _setting(_whole(1, 1_000_000), 150, "most tokens in an answer", "BENCH_MAX_TOKENS")
+    temperature: float = _setting(_real(0.0, 10.0), 0.0, "sampling temperature; 0 is greedy", "BENCH_TEMPERATURE")
+    concurrency: int = _setting(_whole(1, 4096), 1, "requests in flight at once")
+    warmup: int = _setting(_whole(0, 1000), 1, "requests before each block that are not counted")
+    seed: int = _setting(_whole(0, 2**31 - 1), 0, "seed of the sampling and of the order")
+    timeout: int = _setting(_duration, 120 * 10**9, "limit of one request, as 120s or 2m")
+    engine: str = _setting(_text, "llamacpp", "what opens model files")
+    device: str = _setting(_one_of("auto", "cpu", "gpu"), "auto", "where the engine computes")
+    threads: int | None = _setting(_whole(1, 1024), None, "threads of the engine; unset: the physical cores")
+    context: int | None = _setting(
+        _whole(16, 10**8), None, "tokens of context for each request; unset: the model's, 4096 at most"
+    )
+    ascii: bool = _setting(_flag, False, "plain ASCII instead of ✓ ± █")
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def source(self, name: str) -> str:
+        """Where a setting's value came from."""
+        return self.sources.get(name, "default")
+
+    def with_flags(self, flags: Mapping[str, object]) -> "Settings":
+        """These settings under what was typed; a flag that is None was not typed. Raises BadInput."""
+        given = {name: value for name, value in flags.items() if value is not None}
+        values = {name: parse_value(name, value, f"--{name.replace('_', '-')}") for name, value in given.items()}
+        return replace(self, **values, sources={**self.sources, **dict.fromkeys(values, "flag")})
+
+
+NAMES = tuple(f.name for f in fields(Settings) if f.name != "sources")
+_ABOUT = {f.name: f.metadata for f in fields(Settings) if f.name != "sources"}
+
+
+def describe(name: str) -> str:
+    """One line on what the setting does. Raises UnknownName."""
+    return str(_about(name)["doc"])
+
+
+def environment_names(name: str) -> tuple[str, ...]:
+    """The environment variables that set it, strongest first."""
+    return (f"SHORTLIST_{name.upper()}", *_about(name)["env"])
+
+
+def _about(name: str) -> Mapping[str, Any]:
+    if name not in _ABOUT:
+        raise UnknownName("setting", name, NAMES, hint="shortlist config list")
+    return _ABOUT[name]
+
+
+def parse_value(name: str, value: object, origin: str) -> Any:
+    """Check one value; an error names where it was written. Raises BadInput, UnknownName."""
+    try:
+        return _about(name)["parse"](value)
+    except BadInput as error:
+        if name not in _ABOUT:
+            raise
+        raise BadInput(f"{origin}: {error.message}", hint=error.hint) from None
+
+
+# --- reading and writing ---------------------------------------------------------------------------------------------
+
+
+def load(env: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
+    """Settings of this environment and folder. Raises BadInput naming the variable, or InvalidFile the place."""
+    env = os.environ if env is None else env
+    folder = Path.cwd() if folder is None else folder
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+
+    def take(name: str, value: object, origin: str) -> None:
+        values[name] = parse_value(name, value, origin)
+        sources[name] = origin
+
+    here = folder / FILE_NAME
+    from_here, from_env = _read_file(here), _read_environment(env)
+    home = from_env.get("home", (from_here.get("home"), ""))[0] or _default_home()
+    shared = _path(str(home)) / FILE_NAME
+    for path, content in ((shared, _read_file(shared)), (here, from_here)):
+        for name, value in content.items():
+            take(name, value, str(path))
+    for name, (text, variable) in from_env.items():
+        take(name, text, variable)
+    return Settings(**values, sources=sources)
+
+
+def _read_environment(env: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    found = {}
+    for name in NAMES:
+        for variable in environment_names(name):
+            if env.get(variable, "").strip():
+                found[name] = (env[variable], variable)
+                break
+    return found
+
+
+def _read_file(path: Path) -> dict[str, object]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidFile(path, "", f"cannot be read as TOML: {error}") from None
+    for name in content:
+        if name not in _ABOUT:
+            unknown = UnknownName("setting", name, NAMES)
+            raise InvalidFile(path, name, unknown.message, hint=unknown.hint)
+    return content
+
+
+def write_value(path: Path, name: str, value: str | None) -> None:
+    """Set one setting in a TOML file, or drop it (None); comments and order stay. Raises BadInput, InvalidFile."""
+    import tomlkit
+
+    _read_file(path)
+    checked = None if value is None else parse_value(name, value, f"shortlist config set {name}")
+    _about(name)
+    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    if value is None:
+        document.pop(name, None)
+    else:
+        plain = checked if isinstance(checked, bool | int | float) and name != "timeout" else value
+        document[name] = list(checked) if isinstance(checked, tuple) else plain
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".tmp")
+    partial.write_text(tomlkit.dumps(document), encoding="utf-8")
+    partial.replace(path)
