@@ -22,7 +22,6 @@ ShortlistError                 exit 1
 └── Interrupted                exit 130
 """
 
-import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -48,6 +47,8 @@ class UnknownName(BadInput):
     """A name that nobody knows; the nearest known ones stand in the hint."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str | None = None) -> None:
+        import difflib
+
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         listed = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}" if known else None

@@ -147,6 +147,12 @@ class Settings:
         values = {name: parse_value(name, value, f"--{name.replace('_', '-')}") for name, value in given.items()}
         return replace(self, **values, sources={**self.sources, **dict.fromkeys(values, "flag")})
 
+    def without(self, *names: str) -> "Settings":
+        """These settings with some at their defaults, whatever the environment or a file says."""
+        plain = Settings()
+        kept = {name: source for name, source in self.sources.items() if name not in names}
+        return replace(self, **{name: getattr(plain, name) for name in names}, sources=kept)
+
 
 NAMES = tuple(f.name for f in fields(Settings) if f.name != "sources")
 _ABOUT = {f.name: f.metadata for f in fields(Settings) if f.name != "sources"}

@@ -32,6 +32,12 @@ def test_the_long_form_has_sources_and_prompts_beside_it_or_inside(tmp_path: Pat
     assert inside.prompts == ["Why?"]
 
 
+def test_a_relative_path_counts_from_the_file_that_says_it(tmp_path: Path) -> None:
+    sources = {"a": {"source": "sub/x.gguf"}, "b": {"source": "hf:o/r"}, "c": {"source": "/abs/x.gguf"}}
+    entries = load_listing(write(tmp_path, sources)).entries
+    assert [e.source for e in entries.values()] == [str(tmp_path / "sub/x.gguf"), "hf:o/r", "/abs/x.gguf"]
+
+
 @pytest.mark.parametrize(
     ("content", "place", "expected"),
     [

@@ -46,4 +46,12 @@ def load_listing(path: Path) -> Listing:
     if not whole.models:
         raise InvalidFile(path, "$", "there is no model in it")
     prompts = path.parent / whole.prompts if isinstance(whole.prompts, str) else whole.prompts
-    return Listing(whole.models, prompts)
+    return Listing({alias: _placed(entry, path.parent) for alias, entry in whole.models.items()}, prompts)
+
+
+def _placed(entry: ModelEntry, folder: Path) -> ModelEntry:
+    """A relative path in `source` counts from the file that says it."""
+    source = entry.source
+    if source is None or source.startswith("hf:") or not (source.endswith(".gguf") or "/" in source):
+        return entry
+    return msgspec.structs.replace(entry, source=str(folder / Path(source).expanduser()))
