@@ -1,0 +1,123 @@
+"""Better, equivalent, worse, or not told apart: the only four words for a comparison.
+
+Equivalent means that two one-sided tests place the difference inside the margin. It comes first: a difference that is
+certain and too small to matter is equivalent. Better and worse mean told apart from zero.
+Source: Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15 (1987) 657-680.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shortlist.records import Interval, Verdict
+from shortlist.stats.exact import ExactBounds
+from shortlist.stats.holm import holm
+from shortlist.stats.paired import Difference
+from shortlist.stats.power import Seen, detectable, more_needed, smallest
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A against B, in one word and its numbers.
+
+    `more_needed` counts further `units` (rounds, clusters): 0 when concluded, None when no reasonable number would do.
+    `detectable` is the smallest true difference that so many units find with 80 % power, as a share for ratios (0.07:
+    7 % more) and in the score for differences; None where exact bounds stand in for t. In a family of comparisons the
+    p values are Holm's.
+    """
+
+    verdict: Verdict
+    interval: Interval
+    p_different: float
+    p_equivalent: float
+    margin: float
+    alpha: float
+    more_needed: int | None
+    units: str
+    detectable: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """How a comparison is judged; `each` is the error level of one interval in its family."""
+
+    margin: float
+    lower_is_better: bool
+    alpha: float
+    each: float
+
+
+def tost(difference: Difference, margin: float) -> float:
+    """The p value of two one-sided tests for equivalence inside ± `margin`: the larger of the two.
+
+    `margin` is a share for ratios (0.05: from 1/1.05 to 1.05) and a score for differences. Raises BadInput.
+    """
+    limit = difference.tested_margin(margin)
+    return max(difference.p_above(-limit), difference.p_below(limit))
+
+
+def compare(difference: Difference, margin: float, *, lower_is_better: bool, alpha: float = 0.05) -> Comparison:
+    """What may be said of A against B at error `alpha`, and how much is missing to say more.
+
+    The interval is two-sided at 1 - `alpha`; equivalence is at `alpha` too, so its own interval is at 1 - 2 `alpha`.
+    Raises BadInput on a margin that is negative or not a number.
+    """
+    rule = _Rule(margin, lower_is_better, alpha, alpha)
+    return _judge(difference, difference.p_different, tost(difference, margin), rule)
+
+
+def compare_all(
+    differences: Mapping[str, Difference], margin: float, *, lower_is_better: bool, alpha: float = 0.05
+) -> dict[str, Comparison]:
+    """Several comparisons as one family, by Holm.
+
+    The chance of any false *better* or *worse* is at most `alpha`, and so is that of any false *equivalent*. Intervals
+    and `more_needed` are at `alpha` over the number of comparisons. Raises BadInput on a bad margin.
+    """
+    rule = _Rule(margin, lower_is_better, alpha, alpha / max(1, len(differences)))
+    different = holm([one.p_different for one in differences.values()])
+    equivalent = holm([tost(one, margin) for one in differences.values()])
+    return {
+        name: _judge(one, p_different, p_equivalent, rule)
+        for (name, one), p_different, p_equivalent in zip(differences.items(), different, equivalent, strict=True)
+    }
+
+
+def _judge(difference: Difference, p_different: float, p_equivalent: float, rule: _Rule) -> Comparison:
+    verdict: Verdict = "not told apart"
+    if p_equivalent <= rule.alpha:
+        verdict = "equivalent"
+    elif p_different <= rule.alpha:
+        verdict = "better" if (difference.estimate < 0) == rule.lower_is_better else "worse"
+    return Comparison(
+        verdict,
+        difference.interval(1 - rule.each),
+        p_different,
+        p_equivalent,
+        rule.margin,
+        rule.alpha,
+        _more(difference, rule) if verdict == "not told apart" else 0,
+        difference.units,
+        _detectable(difference, rule.each),
+    )
+
+
+def _detectable(difference: Difference, alpha: float) -> float | None:
+    if difference.bounds:
+        return None
+    found = detectable(difference.se, difference.df, alpha)
+    return difference.shown(found) - 1 if difference.scale == "ratio" else found
+
+
+def _more(difference: Difference, rule: _Rule) -> int | None:
+    """Further units until a verdict, if the rest is like what was seen; at 80 % power where t is the test."""
+    n, bounds, limit = difference.n, difference.bounds, difference.tested_margin(rule.margin)
+    if bounds is None:
+        seen = Seen(difference.estimate, difference.se, difference.df, n, difference.se_floor)
+        return more_needed(seen, limit, rule.each)
+    total = smallest(lambda total: _bounds_conclude(bounds.projected(total), limit, rule.each), n)
+    return None if total is None else total - n
+
+
+def _bounds_conclude(bounds: ExactBounds, limit: float, alpha: float) -> bool:
+    p_equivalent = max(bounds.p_above(-limit), bounds.p_below(limit))
+    return p_equivalent <= alpha or 2 * min(bounds.p_above(0.0), bounds.p_below(0.0)) <= alpha
