@@ -1,0 +1,67 @@
+"""An engine without a model: a server of our own whose every write is scheduled and logged, to check clients against.
+
+The model's name is its script (`fake_script`). The log is JSON Lines, one write each: `request` (X-Request-Id, else
+`request_id` in the body, else a number), `index` and `kind` of the frame, `scheduled_ns`, `written_ns`, `bytes`.
+It is complete when the engine was closed, and whenever no reply is under way.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from shortlist import __version__
+from shortlist.engines import EngineContext, EngineInfo, LoadSpec
+from shortlist.engines.child_engine import ChildEngine
+from shortlist.engines.fake_script import FakeScript
+from shortlist.process import log_stem
+from shortlist.records import Endpoint, Generation
+
+MODULE = "shortlist.engines.fake_child"
+
+
+class Fake(ChildEngine):
+    """The known-truth engine."""
+
+    name: ClassVar[str] = "fake"
+
+    def __init__(self, context: EngineContext) -> None:  # noqa: ARG002 - engines are constructed alike
+        super().__init__()
+        self._settings: Mapping[str, int | str | bool] = {}
+        self.write_log: Path | None = None
+
+    def probe(self) -> EngineInfo:
+        """Always there."""
+        return EngineInfo(self.name, available=True, version=__version__, devices=("cpu: none needed",))
+
+    async def open(self, spec: LoadSpec) -> Endpoint:
+        """Start the server. Raises BadInput for a script that cannot be read."""
+        self._refuse_second()
+        script = FakeScript.parse(spec.model)
+        self.write_log = Path(script.log or spec.log_dir / f"{log_stem(spec.label)}.writes.jsonl")
+        self._settings = {"write_log": str(self.write_log)}
+        config = {"script": spec.model, "log": str(self.write_log), "version": __version__}
+        child, ready = await self._open_child(MODULE, spec, config)
+        return Endpoint(
+            base_url=f"{ready.url}/v1",
+            model=spec.model,
+            pid=child.pid,
+            engine=self.name,
+            engine_version=ready.version,
+            device=ready.device,
+            capabilities=("cached_tokens", "chat", "ignore_eos", "seed", "stream", "usage"),
+        )
+
+    def request_headers(self) -> Mapping[str, str]:
+        """None are needed."""
+        return {}
+
+    def extra_body(self, generation: Generation) -> Mapping[str, Any]:
+        """A fixed length, if asked for."""
+        if generation.fixed_tokens is None:
+            return {}
+        return {"ignore_eos": True}
+
+    @property
+    def settings(self) -> Mapping[str, int | str | bool]:
+        """Where the log of writes is."""
+        return self._settings

@@ -1,0 +1,139 @@
+"""GGUF models through xllamacpp: llama.cpp's own server, in a child process behind a loopback port and a random key."""
+
+import json
+import secrets
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from shortlist.engines import EngineContext, EngineInfo, LoadSpec
+from shortlist.engines.child_engine import ChildEngine
+from shortlist.errors import BadInput, UnknownName
+from shortlist.machine import default_threads
+from shortlist.process import child_environment, module_argv
+from shortlist.records import Endpoint, EngineOptions, Generation
+
+MODULE = "shortlist.engines.llamacpp_child"
+MAX_DEFAULT_CONTEXT = 4096
+KV_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
+EXTRAS = ("batch", "threads_batch", "ubatch")
+_ALL_LAYERS = 999
+_PROBE_LIMIT_S = 60
+
+
+class LlamaCpp(ChildEngine):
+    """llama.cpp, the default engine. Prefix cache and the RAM cache of prompts are off unless asked for."""
+
+    name: ClassVar[str] = "llamacpp"
+
+    def __init__(self, context: EngineContext) -> None:  # noqa: ARG002 - engines are constructed alike
+        super().__init__()
+        self._key = ""
+        self._prefix_cache = False
+        self._settings: Mapping[str, int | str | bool] = {}
+
+    def probe(self) -> EngineInfo:
+        """Asked of a short-lived child: the library is large, and a driver that it wakes may take its process down."""
+        argv = [*module_argv(MODULE), "--probe"]
+        try:
+            done = subprocess.run(
+                argv, capture_output=True, text=True, timeout=_PROBE_LIMIT_S, env=child_environment(), check=False
+            )
+            found = json.loads(done.stdout)
+            return EngineInfo(self.name, True, found["version"], tuple(found["devices"]), tuple(found["acceleration"]))
+        except subprocess.TimeoutExpired:
+            reason = f"xllamacpp did not answer within {_PROBE_LIMIT_S} s"
+        except (ValueError, KeyError, TypeError):
+            lines = [line for line in done.stderr.splitlines() if line.strip()]
+            reason = f"xllamacpp cannot be used: {lines[-1] if lines else f'exit status {done.returncode}'}"
+        return EngineInfo(self.name, available=False, reason=reason)
+
+    async def open(self, spec: LoadSpec) -> Endpoint:
+        """Read the file's header within bounds, then load it in a fresh child."""
+        self._refuse_second()
+        config = self._configure(spec)
+        child, ready = await self._open_child(MODULE, spec, config | {"key": self._key, "alias": spec.model})
+        if ready.device == "cpu":
+            self._settings = {**self._settings, "gpu_layers": 0}
+        caching = ("prefix_cache",) if self._prefix_cache else ()
+        return Endpoint(
+            base_url=f"{ready.url}/v1",
+            model=spec.model,
+            pid=child.pid,
+            engine=self.name,
+            engine_version=ready.version,
+            device=ready.device,
+            capabilities=("cached_tokens", "chat", "ignore_eos", *caching, "seed", "stream", "usage"),
+        )
+
+    def request_headers(self) -> Mapping[str, str]:
+        """The key that this process made up for its child."""
+        return {"Authorization": f"Bearer {self._key}"}
+
+    def extra_body(self, generation: Generation) -> Mapping[str, Any]:
+        """`cache_prompt` said again with each request, and no stop at the end token for a fixed length."""
+        body: dict[str, Any] = {"cache_prompt": self._prefix_cache}
+        if generation.fixed_tokens is not None:
+            body["ignore_eos"] = True
+        return body
+
+    @property
+    def settings(self) -> Mapping[str, int | str | bool]:
+        """Threads, context per request, slots and layers on the GPU, as given to llama.cpp."""
+        return self._settings
+
+    def _configure(self, spec: LoadSpec) -> dict[str, Any]:
+        options = spec.options
+        if spec.path is None:
+            raise BadInput(f"{spec.label}: engine {self.name} needs a .gguf file")
+        settings: dict[str, int | str | bool] = {
+            "threads": options.threads or default_threads(),
+            "context": _context(spec.label, spec.path, options),
+            "parallel": spec.parallel,
+            "gpu_layers": _gpu_layers(spec.label, options),
+            "kv_type": _kv_type(options),
+            "prefix_cache": options.prefix_cache,
+            **_extras(options),
+        }
+        self._settings = settings
+        self._prefix_cache = options.prefix_cache
+        self._key = secrets.token_urlsafe(32)
+        asked = options.device == "gpu" or bool(options.gpu_layers)
+        return {"path": str(spec.path), "needs_gpu": asked, **settings}
+
+
+def _context(label: str, path: Path, options: EngineOptions) -> int:
+    """Tokens per request; never more than the model was trained for, which llama.cpp would cut without a word."""
+    from shortlist.gguf import read_header
+
+    trained = read_header(path).context_length
+    if options.context is None:
+        return min(trained or MAX_DEFAULT_CONTEXT, MAX_DEFAULT_CONTEXT)
+    if options.context < 1 or (trained is not None and options.context > trained):
+        raise BadInput(f"{label}: a context of {options.context} was asked, the model has {trained}")
+    return options.context
+
+
+def _gpu_layers(label: str, options: EngineOptions) -> int:
+    if options.device == "cpu":
+        if options.gpu_layers:
+            raise BadInput(f"{label}: {options.gpu_layers} layers on a GPU contradict device cpu")
+        return 0
+    return _ALL_LAYERS if options.gpu_layers is None else options.gpu_layers
+
+
+def _kv_type(options: EngineOptions) -> str:
+    kv_type = (options.kv_type or "f16").lower()
+    if kv_type not in KV_TYPES:
+        raise UnknownName("KV type", kv_type, KV_TYPES)
+    return kv_type
+
+
+def _extras(options: EngineOptions) -> dict[str, int]:
+    for key, value in options.extra.items():
+        if key not in EXTRAS:
+            raise UnknownName("option of engine llamacpp", key, EXTRAS)
+        if not value.isascii() or not value.isdigit() or int(value) < 1:
+            raise BadInput(f"option {key} of engine llamacpp is a number of at least 1, not {value!r}")
+    return {key: int(value) for key, value in options.extra.items()}
