@@ -162,7 +162,7 @@ def _lock(descriptor: int) -> bool:
 
 
 def _is_alive(holder: Holder) -> bool:
-    import psutil  # type: ignore[import-untyped]  # it ships no types
+    import psutil
 
     return holder.boot_id == boot_id() and holder.pid is not None and bool(psutil.pid_exists(holder.pid))
 

@@ -30,7 +30,7 @@ _GPU_VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel", "0x1af4"
 
 def host_facts() -> dict[str, Any]:
     """What a result must carry of its host, as JSON values; no host name, no serial number."""
-    import psutil  # type: ignore[import-untyped]  # it ships no types
+    import psutil
 
     memory = psutil.virtual_memory()
     limit, available = memory_limit()

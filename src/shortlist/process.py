@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-import psutil  # type: ignore[import-untyped]  # it ships no types
+import psutil
 
 from shortlist.clock import SYSTEM
 from shortlist.errors import DeviceMismatch, EngineCrashed, EngineError, EngineNotReady

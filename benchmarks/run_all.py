@@ -1,0 +1,31 @@
+"""Every benchmark in turn, each in a process of its own; figures go to stdout. Quote ratios and medians of one run."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SCRIPTS = {
+    "startup": [],
+    "client_error": [],
+    "store_delay": [],
+    "gguf_fuzz": ["--files", "2000"],
+    "ab_rates": ["--runs", "200"],
+}
+"""Name and arguments; the longest last."""
+
+
+def main() -> int:
+    failed = []
+    for name, args in SCRIPTS.items():
+        print(f"\n== {name} {' '.join(args)}", flush=True)
+        done = subprocess.run([sys.executable, str(HERE / f"{name}.py"), *args], check=False)
+        if done.returncode:
+            failed.append(name)
+    if failed:
+        print(f"\nfailed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

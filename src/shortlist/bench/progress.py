@@ -1,0 +1,49 @@
+"""What a running bench tells whoever watches: facts, not text."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shortlist.records import Block, Candidate, PlannedBlock, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStarted:
+    """A candidate's engine is being started for a round."""
+
+    candidate: Candidate
+    planned: PlannedBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The engine is ready; requests begin."""
+
+    candidate: Candidate
+    load_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One request is over; warm-ups are told too."""
+
+    candidate: Candidate
+    sample: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOver:
+    """A block ended, well or not."""
+
+    candidate: Candidate
+    block: Block
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something went another way than planned: its cause, and what was done."""
+
+    text: str
+
+
+Progress = Callable[[BlockStarted | Loaded | Measured | BlockOver | Warned], None]

@@ -1,0 +1,187 @@
+"""A bench from what was asked to a finished run: plan it or take it up again, hold the host, run, leave a state."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from shortlist.bench.plan import extend, make_plan
+from shortlist.bench.progress import Progress
+from shortlist.bench.roster import ENDPOINT, Roster
+from shortlist.bench.run import Bench, Job
+from shortlist.clock import SYSTEM, RunAxis, iso, wall_ns
+from shortlist.engines import Engine, EngineContext, find_engine
+from shortlist.errors import InvalidModel, RunMismatch
+from shortlist.hostlock import bench_lock
+from shortlist.machine import boot_id, clock_source, fingerprint, host_facts, versions
+from shortlist.modelfile import sha256_file
+from shortlist.records import Candidate, Executor, PlannedBlock, Prompt, Run, RunInfo, RunState, Suite, uuid7
+from shortlist.results.store import Store
+from shortlist.results.writer import OnAck, Sink
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach an endpoint that is not ours; keys are read from the file when they are needed."""
+
+    api_key_file: Path | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A run that is laid out and not started (or not taken up) yet. `run` is what is stored of it so far."""
+
+    info: RunInfo
+    paths: Mapping[str, Path]
+    run: Run | None = None
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether some of it was measured before."""
+        return self.run is not None
+
+    @property
+    def blocks_left(self) -> tuple[PlannedBlock, ...]:
+        """Blocks that still have to run, whole."""
+        over = _over(self.run)
+        return tuple(b for b in self.info.plan.blocks if (b.candidate, b.round) not in over)
+
+    @property
+    def cells_left(self) -> int:
+        """Requests that still have to be sent, warm-ups left aside."""
+        return sum(len(block.cells) for block in self.blocks_left)
+
+
+def new_session(suite: Suite, roster: Roster, name: str | None = None, flags: Sequence[str] = ()) -> Session:
+    """A fresh run over these candidates. Raises BadInput where two of them are the same."""
+    now = wall_ns()
+    plan = make_plan(suite, roster.candidates, iso(now))
+    info = RunInfo(uuid7(now), name, iso(now), "running", plan, tuple(flags), roster.left_out)
+    return Session(info, roster.paths)
+
+
+def resumed_session(store: Store, ref: str, rounds: int | None, prompts: Sequence[Prompt]) -> Session:
+    """A stored run, with more rounds and prompts where they are asked for.
+
+    Raises UnknownName for the run, RunMismatch where this host or a model's file is not what it was.
+    """
+    run_id = store.resolve(ref)
+    run = store.load_run(run_id)
+    here = fingerprint(host_facts())
+    if any(executor.fingerprint != here for executor in run.executors):
+        raise RunMismatch(
+            f"run {run.info.short_id} was measured on another machine, and one run is one host",
+            hint="start a new run here; compare the two",
+        )
+    paths = {candidate: Path(path) for candidate, path in store.locations(run_id).items()}
+    for candidate in run.info.plan.candidates:
+        _check_file(candidate.label, paths.get(candidate.id), [f.sha256 for f in candidate.variant.files])
+    plan = extend(run.info.plan, rounds, prompts, iso(wall_ns()))
+    return Session(replace(run.info, plan=plan, state="running"), paths, run)
+
+
+def _check_file(label: str, path: Path | None, digests: list[str | None]) -> None:
+    if not digests:
+        return
+    if path is None:
+        raise RunMismatch(f"it is not known where {label} lies on this host: the run was imported")
+    try:
+        found = sha256_file(path)
+    except InvalidModel as error:
+        raise RunMismatch(f"{label}: {error.message}", hint="put the file back, or start a new run") from None
+    if found != digests[0]:
+        raise RunMismatch(f"{path} has changed since the run began", hint="put the old file back, or start a new run")
+
+
+def _over(run: Run | None) -> frozenset[tuple[str, int]]:
+    """Blocks that need nothing more."""
+    blocks = run.blocks if run else ()
+    return frozenset((b.candidate, b.round) for b in blocks if b.state in ("done", "failed"))
+
+
+async def run_session(
+    session: Session,
+    store: Store,
+    connection: Connection,
+    progress: Progress,
+    *,
+    budget_ns: int | None = None,
+    on_ack: OnAck | None = None,
+) -> RunState:
+    """Carry the run out under the host's lock, and store the state that it is left in; that state.
+
+    A cancellation cuts the running block, leaves the run `interrupted` and comes out again. Raises HostBusy; StoreError
+    when results could not be written (what was measured is in the reserve file then).
+    """
+    info = session.info
+    with bench_lock(f"shortlist bench, run {info.short_id}"):
+        _store_start(session, store)
+        sink = Sink(store, info.id, on_ack)
+        try:
+            state = await Bench(_job(session, store, connection, budget_ns), sink, progress).run()
+        except asyncio.CancelledError:
+            state = "interrupted"
+            raise
+        except BaseException:
+            state = "failed"
+            raise
+        finally:
+            await asyncio.to_thread(sink.close)
+            if sink.failed is None:
+                store.set_state(info.id, state)
+        if sink.failed is not None:
+            raise sink.failed
+        return state
+
+
+def _store_start(session: Session, store: Store) -> None:
+    info, run = session.info, session.run
+    if run is None:
+        store.create_run(info, {candidate: str(path) for candidate, path in session.paths.items()})
+        return
+    store.update_run(info)
+    for block in run.blocks:
+        if block.state == "running":  # its process ended without a word: it is run again whole
+            store.finish_block(info.id, replace(block, state="cut"), [])
+
+
+def _job(session: Session, store: Store, connection: Connection, budget_ns: int | None) -> Job:
+    run = session.run
+    blocks = run.blocks if run else ()
+    facts = host_facts()
+    executor = Executor(
+        id=uuid7(wall_ns()),
+        fingerprint=fingerprint(facts),
+        boot_id=boot_id(),
+        clock_source=clock_source(),
+        host=dict(facts),
+        versions=versions(),
+    )
+    attempts = Counter((b.candidate, b.round) for b in blocks)
+    return Job(
+        info=session.info,
+        executor=executor,
+        open_engine=_opener(connection),
+        paths=session.paths,
+        log_dir=store.path.parent / "logs" / session.info.short_id,
+        axis=RunAxis.resume(_started_wall_ns(session.info)) if run else RunAxis.start(),
+        clock=SYSTEM,
+        over=_over(run),
+        attempts=attempts,
+        deadline_ns=None if budget_ns is None else SYSTEM.now_ns() + budget_ns,
+    )
+
+
+def _started_wall_ns(info: RunInfo) -> int:
+    return round(datetime.fromisoformat(info.started_at).timestamp() * 1e9)
+
+
+def _opener(connection: Connection) -> Callable[[Candidate], Engine]:
+    def open_engine(candidate: Candidate) -> Engine:
+        context = EngineContext(candidate.options.extra.get(ENDPOINT), connection.api_key_file, connection.headers)
+        return find_engine(candidate.engine)(context)
+
+    return open_engine

@@ -1,0 +1,77 @@
+"""The command line: one thin file per command group, loaded only when it is called."""
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from shortlist import __version__
+from shortlist.errors import Interrupted, ShortlistError
+
+COMMANDS = {
+    "demo": ("shortlist.cli.demo", "The whole job on three built-in models, offline."),
+    "bench": ("shortlist.cli.bench", "Measure models on a fixed set of prompts."),
+    "report": ("shortlist.cli.report", "Write a run as Markdown, CSV and JSON."),
+    "runs": ("shortlist.cli.runs", "List, show, export, import and remove runs."),
+    "config": ("shortlist.cli.config", "Settings with their sources; engines and devices found."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows every command's name and line; imports a command's module when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Command names, in the order of a first use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Click's, with the nearest names where there is no such command."""
+        from shortlist.errors import UnknownName
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise UnknownName("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """The list of commands, without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(__version__, prog_name="shortlist")
+def command() -> None:
+    """Decide which open-weight language model to ship on your own hardware, with evidence.
+
+    Start with `shortlist demo`; then `shortlist bench MODEL...` with names or .gguf files.
+    """
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code; a user's mistake never shows a traceback."""
+    from shortlist.cli.output import say_error
+
+    try:
+        code = command.main(standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        code = 2 if isinstance(error, click.UsageError) else error.exit_code
+    except ShortlistError as error:
+        say_error(error)
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        code = Interrupted.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): what is left in the buffer has no place to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,120 @@
+"""`shortlist config`: every setting with its source; engines, devices and acceleration found."""
+
+from pathlib import Path
+
+import click
+
+from shortlist import settings
+from shortlist.cli.output import emit, emit_json, say
+from shortlist.engines import EngineInfo
+from shortlist.records import Json
+
+
+@click.group(name="config")
+def command() -> None:
+    """Settings with their sources; engines and devices found."""
+
+
+def _shown(value: object) -> str:
+    if value is None or value == ():
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _value(loaded: settings.Settings, name: str) -> object:
+    value = getattr(loaded, name)
+    if name == "timeout":
+        return f"{value / 1e9:g}s"
+    return str(value) if isinstance(value, Path) else value
+
+
+def _rows(loaded: settings.Settings) -> list[Json]:
+    return [
+        {
+            "name": name,
+            "value": _value(loaded, name),
+            "source": loaded.source(name),
+            "environment": list(settings.environment_names(name)),
+            "about": settings.describe(name),
+        }
+        for name in settings.NAMES
+    ]
+
+
+def _engines() -> list[EngineInfo]:
+    from shortlist.engines import EngineContext, engine_names, find_engine
+
+    return [find_engine(name)(EngineContext()).probe() for name in engine_names()]
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(*, as_json: bool) -> None:
+    """Every setting with its value and source, then the engines, devices and acceleration found."""
+    from shortlist import machine
+
+    rows, engines = _rows(settings.load()), _engines()
+    facts = machine.host_facts()
+    if as_json:
+        emit_json("shortlist-config", {"settings": rows, "engines": engines, "host": facts})
+        return
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        emit(f"{row['name']:<{width}}  {_shown(row['value'])}  ({row['source']})")
+    emit("")
+    for engine in engines:
+        state = f"{engine.version or 'version unknown'}" if engine.available else f"not available: {engine.reason}"
+        emit(f"engine {engine.name:<9} {state}")
+        for line in (*engine.devices, *engine.acceleration):
+            emit(f"       {'':<9} {line}")
+
+
+@command.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def get(*, name: str, as_json: bool) -> None:
+    """One setting's value."""
+    settings.describe(name)
+    loaded = settings.load()
+    if as_json:
+        emit_json("shortlist-setting", next(row for row in _rows(loaded) if row["name"] == name))
+        return
+    emit(_shown(_value(loaded, name)))
+
+
+def _target(*, project: bool) -> Path:
+    return (Path.cwd() if project else settings.load().home) / settings.FILE_NAME
+
+
+_project = click.option("--project", is_flag=True, help="In this folder's shortlist.toml, not in SHORTLIST_HOME's.")
+
+
+@command.command("set")
+@click.argument("name")
+@click.argument("value")
+@_project
+def set_(*, name: str, value: str, project: bool) -> None:
+    """Keep a value for a setting."""
+    target = _target(project=project)
+    settings.write_value(target, name, value)
+    _tell(target, name)
+
+
+@command.command()
+@click.argument("name")
+@_project
+def reset(*, name: str, project: bool) -> None:
+    """Drop a kept value; what is below it counts again."""
+    target = _target(project=project)
+    settings.write_value(target, name, None)
+    _tell(target, name)
+
+
+def _tell(target: Path, name: str) -> None:
+    loaded = settings.load()
+    source = loaded.source(name)
+    emit(f"{name} = {_shown(_value(loaded, name))}  ({source})")
+    if source not in (str(target), "default"):
+        say(f"note: {source} counts before {target}")

@@ -1,0 +1,115 @@
+"""A running bench on stderr: two live lines on a terminal, one dated line per block elsewhere."""
+
+import sys
+from statistics import median
+from types import TracebackType
+from typing import Any, Self
+
+from shortlist import units
+from shortlist.bench.progress import BlockOver, BlockStarted, Loaded, Measured, Warned
+from shortlist.cli.output import plain, say, wants_ascii, wants_colour
+from shortlist.clock import SYSTEM, local_hms
+from shortlist.records import Block, Candidate, Plan, Sample
+from shortlist.results.metrics import is_complete, latency_ns, output_tokens_per_s
+
+Told = BlockStarted | Loaded | Measured | BlockOver | Warned
+
+
+def medians(samples: list[Sample]) -> str:
+    """`1.24 s   31.0 tok/s`, over the finished requests of a block so far."""
+    latencies = [span for s in samples if (span := latency_ns(s)) is not None]
+    speeds = [speed for s in samples if (speed := output_tokens_per_s(s)) is not None]
+    parts = [units.duration(median(latencies)).rjust(8)] if latencies else []
+    parts += [f"{units.rate(median(speeds))} tok/s".rjust(12)] if speeds else []
+    return "  ".join(parts)
+
+
+def block_line(candidate: Candidate, block: Block, samples: tuple[Sample, ...], width: int) -> str:
+    """What a finished block came to, in one line."""
+    good = [s for s in samples if is_complete(s)]
+    counted = f"{len(good)}/{len(samples)}"
+    line = f"round {block.round:<3} {candidate.label:<{width}}  {counted:>7}"
+    if block.load_ns is not None:
+        line += f"   load {units.duration(block.load_ns):>8}"
+    if good:
+        line += f"   {medians(good)}"
+    if block.error is not None:
+        line += f"   {block.state}: {block.error.message.splitlines()[0][:120]}"
+    return line.rstrip()
+
+
+class LineProgress:
+    """For logs and CI: a dated line per block, no carriage return, no colour."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._width = max(len(c.label) for c in plan.candidates)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __call__(self, told: Told) -> None:
+        """Print what is worth a line."""
+        if isinstance(told, BlockOver):
+            say(f"{local_hms()} {block_line(told.candidate, told.block, told.samples, self._width)}")
+        elif isinstance(told, Warned):
+            say(f"{local_hms()} warning: {told.text}")
+
+
+class LiveProgress:
+    """For a terminal: finished blocks scroll, two lines stay live. Imports rich, which takes its time."""
+
+    def __init__(self, plan: Plan, cells_left: int, estimate_ns: float) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        self._width = max(len(c.label) for c in plan.candidates)
+        self._is_ascii = wants_ascii(asked=False, stream=sys.stderr)
+        console = Console(stderr=True, no_color=not wants_colour(sys.stderr), highlight=False, safe_box=self._is_ascii)
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn())
+        self._progress = Progress(
+            *columns, TextColumn("{task.fields[note]}"), console=console, transient=True, expand=True
+        )
+        self._block: Any = self._progress.add_task("", total=None, note="")
+        self._all: Any = self._progress.add_task(f"{'all':<{self._width + 10}}", total=cells_left, note="")
+        self._samples: list[Sample] = []
+        self._left, self._done = cells_left, 0
+        self._estimate_ns, self._began_ns = estimate_ns, SYSTEM.now_ns()
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, told: Told) -> None:
+        """Move the two lines; print what is finished above them."""
+        if isinstance(told, BlockStarted):
+            self._samples = []
+            text = f"round {told.planned.round:<3} {told.candidate.label:<{self._width}}"
+            self._progress.reset(self._block, description=text, total=len(told.planned.cells), note="loading")
+        elif isinstance(told, Measured) and told.sample.phase == "measure":
+            self._samples.append(told.sample)
+            self._done += 1
+            self._progress.update(self._block, advance=1, note=medians(self._samples))
+            self._progress.update(self._all, advance=1, note=self._left_text())
+        elif isinstance(told, BlockOver):
+            self._print(block_line(told.candidate, told.block, told.samples, self._width))
+        elif isinstance(told, Warned):
+            self._print(f"! {told.text}")
+
+    def _print(self, text: str) -> None:
+        self._progress.console.print(plain(text) if self._is_ascii else text, markup=False, soft_wrap=True)
+
+    def _left_text(self) -> str:
+        """Time left: the estimate at first, then more and more what was seen."""
+        passed = SYSTEM.now_ns() - self._began_ns
+        share = self._done / max(1, self._left)
+        seen = passed / share * (1 - share) if share else self._estimate_ns
+        planned = self._estimate_ns * (1 - share)
+        return f"{units.about(seen * share + planned * (1 - share))} left"

@@ -1,0 +1,204 @@
+"""Sends the requests of a block in their load shape and hands over one complete `Sample` for each.
+
+While requests run, nothing is parsed or logged: stamps and raw bytes are kept. A finished request is read by one
+finishing task, a few frames per turn of the event loop, so that it hardly delays the stamps of the others; its slot
+does not wait for that.
+"""
+
+import asyncio
+import contextlib
+import gc
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Protocol
+
+from shortlist.clock import Clock, RunAxis
+from shortlist.errors import BadInput, RequestTimeout
+from shortlist.measure.recording import PlannedRequest, Recording, SampleBuilder
+from shortlist.measure.transport import HttpTransport, Transport
+from shortlist.measure.wire import HttpRequest, parse_target, plain_headers
+from shortlist.records import Endpoint, LoadShape, Sample
+from shortlist.units import duration
+
+_FRAMES_PER_TURN = 8
+_AFTER_DONE_S = 1.0
+
+
+class StopFlag(Protocol):
+    """`asyncio.Event` and `threading.Event` are both such a flag."""
+
+    def is_set(self) -> bool:
+        """Send no more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DriveSpec:
+    """How to drive one block. `timeout_ns` counts from the moment that a request is begun.
+
+    `stop`, once set, lets what is in flight finish and sends no more. `transport` replaces the one that `drive` would
+    open for the endpoint, and stays open.
+    """
+
+    load: LoadShape
+    timeout_ns: int
+    clock: Clock
+    axis: RunAxis
+    block: str
+    executor: str
+    first_seq: int = 0
+    stop: StopFlag | None = None
+    transport: Transport | None = None
+
+
+OnSample = Callable[[Sample], None]
+
+
+async def drive(
+    endpoint: Endpoint,
+    headers: Mapping[str, str],
+    planned: Sequence[PlannedRequest],
+    spec: DriveSpec,
+    on_sample: OnSample,
+) -> None:
+    """Send every planned request, in order, and call `on_sample` once for each as it is finished.
+
+    Requests of one phase are over before the next phase begins. A request that fails becomes a sample with its error;
+    only `on_sample`'s own errors and BadInput come out of here. When cancelled, requests in flight are dropped and
+    those already over are still handed over.
+    """
+    if spec.load.kind != "closed" or spec.load.concurrency < 1:
+        raise BadInput(f"the load shape {spec.load.kind!r} at concurrency {spec.load.concurrency} cannot be driven")
+    target = parse_target(endpoint.base_url)
+    fields = (("Content-Type", "application/json"), ("Accept", "text/event-stream, application/json"))
+    template = HttpRequest(
+        "POST", target.path("/chat/completions"), (*fields, *plain_headers(headers)), is_resendable=True
+    )
+    transport = spec.transport or HttpTransport(target, spec.clock.now_ns)
+    run = _Drive(transport, template, spec, on_sample)
+    try:
+        with _quiet_collector():
+            await run.all(planned)
+    finally:
+        run.hand_over_rest()
+        if spec.transport is None:
+            transport.close()
+
+
+class _Drive:
+    """The state of one call of `drive`: the queue between the slots and the finishing task."""
+
+    def __init__(self, transport: Transport, template: HttpRequest, spec: DriveSpec, on_sample: OnSample) -> None:
+        self._transport = transport
+        self._template = template
+        self._spec = spec
+        self._on_sample = on_sample
+        self._over: deque[Recording] = deque()
+        self._news = asyncio.Event()
+        self._is_all_sent = False
+        self._is_refused = False
+
+    async def all(self, planned: Sequence[PlannedRequest]) -> None:
+        """Every phase after the other; returns when the last sample was handed over."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._finish())
+                for _, phase in groupby(enumerate(planned, self._spec.first_seq), key=lambda item: item[1].phase):
+                    await self._closed_loop(list(phase))
+                self._is_all_sent = True
+                self._news.set()
+        except BaseExceptionGroup as errors:
+            first: BaseException = errors
+            while isinstance(first, BaseExceptionGroup):
+                first = first.exceptions[0]
+            raise first from None
+
+    def hand_over_rest(self) -> None:
+        """What is over and not yet handed over, after a cancellation."""
+        while self._over and not self._is_refused:
+            builder = SampleBuilder(self._over.popleft())
+            deque(builder.steps(_FRAMES_PER_TURN), maxlen=0)
+            self._deliver(builder)
+
+    async def _closed_loop(self, requests: Sequence[tuple[int, PlannedRequest]]) -> None:
+        queue, count = iter(requests), min(self._spec.load.concurrency, len(requests))
+        with contextlib.suppress(TimeoutError):  # the requests themselves will run into it, and tell
+            async with asyncio.timeout(self._spec.timeout_ns / 1e9):
+                await self._transport.prepare(count)
+        start_ns = self._spec.clock.now_ns()
+        async with asyncio.TaskGroup() as slots:
+            for _ in range(count):
+                slots.create_task(self._slot(queue, start_ns))
+
+    async def _slot(self, queue: Iterator[tuple[int, PlannedRequest]], free_ns: int) -> None:
+        # All slots share the queue; whoever is free takes the next.
+        while not (self._spec.stop is not None and self._spec.stop.is_set()):
+            item = next(queue, None)
+            if item is None:
+                return
+            recording = Recording(item[1], item[0], free_ns)
+            await self._record(recording)
+            ended_ns = recording.end_ns if recording.is_ended else None
+            free_ns = self._spec.clock.now_ns() if ended_ns is None else ended_ns
+
+    async def _record(self, recording: Recording) -> None:
+        try:
+            await self._exchange(recording)
+        except Exception as error:  # noqa: BLE001 - one request's failure is a result, not the end of the block
+            recording.error = error
+            if not recording.is_done:
+                recording.end_ns = self._spec.clock.now_ns()
+        self._over.append(recording)
+        self._news.set()
+
+    async def _exchange(self, recording: Recording) -> None:
+        request = replace(self._template, body=recording.planned.body)
+        try:
+            async with asyncio.timeout(self._spec.timeout_ns / 1e9) as limit:
+                async with aclosing(self._transport.request(request)) as events:
+                    async for event in events:
+                        was_done = recording.is_done
+                        recording.take(event)
+                        if recording.is_done and not was_done:
+                            # Some servers say [DONE] and never end the body: the reply is complete all the same.
+                            limit.reschedule(asyncio.get_running_loop().time() + _AFTER_DONE_S)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            if not recording.is_done:
+                raise RequestTimeout(f"no complete reply within {duration(self._spec.timeout_ns)}") from error
+
+    async def _finish(self) -> None:
+        while not (self._is_all_sent and not self._over):
+            if not self._over:
+                self._news.clear()
+                await self._news.wait()
+                continue
+            builder = SampleBuilder(self._over[0])
+            for _ in builder.steps(_FRAMES_PER_TURN):
+                await self._spec.clock.sleep_ns(0)
+            self._over.popleft()
+            self._deliver(builder)
+
+    def _deliver(self, builder: SampleBuilder) -> None:
+        try:
+            self._on_sample(builder.sample(self._spec.axis, self._spec.block, self._spec.executor))
+        except BaseException:
+            self._is_refused = True  # a sink that failed once is not asked again
+            raise
+
+
+@contextlib.contextmanager
+def _quiet_collector() -> Iterator[None]:
+    """What exists now is left out of garbage collection until the block is over: a full collection stops the loop.
+
+    Collection itself stays on: switching it off showed no smaller error and lets a long block grow.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -1,0 +1,198 @@
+"""What a reply says, read after the request is over: kinds of chunks, text, usage, and what was wrong with it.
+
+The shape is OpenAI's chat completion, with what real servers add or leave out: `reasoning_content` or `reasoning`,
+usage in a late chunk or in every one, llama.cpp's `timings`, errors inside a stream of status 200.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from shortlist.errors import BrokenStream, ConnectionClosed, EndpointError, ErrorReply
+from shortlist.measure.sse import DONE, Frame
+from shortlist.measure.wire import escaped
+from shortlist.records import Chunk, ChunkKind, Usage
+
+_MESSAGE_CHARACTERS = 300
+
+
+class ReplyReader:
+    """Takes the frames of one stream, or one whole JSON body, and holds what they say."""
+
+    def __init__(self) -> None:
+        self.chunks: list[Chunk] = []
+        self.usage: Usage | None = None
+        self.cached_tokens: int | None = None
+        self.finish_reason: str | None = None
+        self.has_content = False
+        self.is_done = False
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return "".join(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought aloud so far."""
+        return "".join(self._reasoning)
+
+    def take(self, frame: Frame) -> None:
+        """One frame of a stream. Raises BrokenStream, or ErrorReply for an error event; a cut frame is passed over."""
+        if frame.data == DONE:
+            self.is_done = True
+            self._keep(frame, "other")
+            return
+        try:
+            event = _parse_object(frame.data, f"event {len(self.chunks) + 1} of the stream")
+        except BrokenStream:
+            if frame.is_cut:
+                return
+            raise
+        if frame.event == b"error" or event.get("error"):
+            raise error_reply(event, None)
+        self._keep(frame, self._read_chunk(event))
+
+    def end_stream(self) -> None:
+        """The body is over. Raises ConnectionClosed where the stream neither finished nor said so."""
+        if not self.is_done and self.finish_reason is None:
+            raise ConnectionClosed(
+                f"the stream stopped after {len(self.chunks)} events, without finish_reason or [DONE]"
+            )
+
+    def take_whole(self, body: bytes) -> None:
+        """A reply that was not streamed. Raises BrokenStream, or ErrorReply for an error with status 200."""
+        reply = _parse_object(body, "the reply")
+        if reply.get("error"):
+            raise error_reply(reply, None)
+        self._read_counts(reply)
+        choice = _first_choice(reply)
+        message = choice.get("message") if choice else None
+        if choice is None or not isinstance(message, dict):
+            raise BrokenStream(f"the reply holds no message: {escaped(body)!r}")
+        self._read_finish(choice)
+        self._read_delta(message)
+
+    def _keep(self, frame: Frame, kind: ChunkKind) -> None:
+        self.chunks.append(Chunk(frame.ns, len(frame.data), kind, frame.lag_ns))
+        self.has_content = self.has_content or self.chunks[-1].is_content
+
+    def _read_chunk(self, event: Mapping[str, Any]) -> ChunkKind:
+        has_usage = self._read_counts(event)
+        choice = _first_choice(event)
+        if choice is None:
+            return "usage" if has_usage else "other"
+        is_last = self._read_finish(choice)
+        delta = choice.get("delta")
+        if not isinstance(delta, dict):
+            return "usage" if has_usage else "other"
+        kind = self._read_delta(delta)
+        if kind != "role":
+            return kind
+        if has_usage or is_last or not ("role" in delta or "content" in delta):
+            return "usage" if has_usage else "other"
+        return "role"
+
+    def _read_delta(self, delta: Mapping[str, Any]) -> ChunkKind:
+        text = _string(delta, "content")
+        reasoning = _string(delta, "reasoning_content") or _string(delta, "reasoning")
+        if text:
+            self._text.append(text)
+        if reasoning:
+            self._reasoning.append(reasoning)
+        has_tool = bool(delta.get("tool_calls") or delta.get("function_call"))
+        self.has_content = self.has_content or bool(text or reasoning or has_tool)
+        return "text" if text else "reasoning" if reasoning else "tool" if has_tool else "role"
+
+    def _read_finish(self, choice: Mapping[str, Any]) -> bool:
+        reason = choice.get("finish_reason")
+        if not isinstance(reason, str):
+            return False
+        self.finish_reason = reason
+        return True
+
+    def _read_counts(self, event: Mapping[str, Any]) -> bool:
+        usage, timings = event.get("usage"), event.get("timings")
+        if isinstance(timings, dict) and self.cached_tokens is None:
+            self.cached_tokens = _count(timings, "cache_n")
+        if not isinstance(usage, dict):
+            return False
+        self.usage = Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
+        details = usage.get("prompt_tokens_details")
+        cached = _count(details, "cached_tokens") if isinstance(details, dict) else None
+        self.cached_tokens = self.cached_tokens if cached is None else cached
+        return True
+
+
+def not_a_stream(body: bytes) -> EndpointError:
+    """Why a body of status 200 without a single event is no stream: an error said in JSON, or something else."""
+    if not body:
+        return BrokenStream("the reply is empty: neither an event nor an error")
+    try:
+        reply = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        reply = None
+    if isinstance(reply, dict) and reply.get("error"):
+        return error_reply(reply, None)
+    return BrokenStream(
+        f"a stream of events was asked for, and the reply reads {escaped(body)!r}", hint="try --no-stream"
+    )
+
+
+def error_status(status: int, headers: Mapping[str, str], body: bytes) -> EndpointError:
+    """The error of a reply whose status is not 200."""
+    if status in (204, 205):
+        return BrokenStream(f"the reply has status {status} and no content")
+    if 300 <= status < 400:
+        place = escaped(headers.get("location", "nowhere"), _MESSAGE_CHARACTERS)
+        return ErrorReply(f"status {status}: redirects are not followed ({place})", status=status, hint="use that URL")
+    try:
+        reply = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        reply = None
+    if isinstance(reply, dict) and (reply.get("error") or reply.get("message") or reply.get("detail")):
+        return error_reply(reply, status)
+    return ErrorReply(f"status {status}: {escaped(body, _MESSAGE_CHARACTERS) or 'no body'}", status=status)
+
+
+def error_reply(reply: Mapping[str, Any], status: int | None) -> ErrorReply:
+    """An error object, in OpenAI's shape or one near it."""
+    error = reply.get("error") or reply.get("message") or reply.get("detail") or reply
+    said = error.get("message") if isinstance(error, dict) else error
+    code = error.get("code") if isinstance(error, dict) else None
+    status = status if status is not None else code if type(code) is int else None
+    text = said if isinstance(said, str) else msgspec.json.encode(error).decode()
+    where = "the endpoint reports an error" if status is None else f"status {status}"
+    return ErrorReply(f"{where}: {escaped(text, _MESSAGE_CHARACTERS)}", status=status)
+
+
+def _parse_object(data: bytes, what: str) -> dict[str, Any]:
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BrokenStream(f"{what} is not JSON ({error}): {escaped(data)!r}") from error
+    if not isinstance(value, dict):
+        raise BrokenStream(f"{what} is not a JSON object: {escaped(data)!r}")
+    return value
+
+
+def _first_choice(event: Mapping[str, Any]) -> dict[str, Any] | None:
+    choices: Sequence[Any] | None = event.get("choices")
+    if not isinstance(choices, list):
+        return None
+    return next((c for c in choices if isinstance(c, dict) and c.get("index") in (0, None)), None)
+
+
+def _string(delta: Mapping[str, Any], name: str) -> str:
+    value = delta.get(name)
+    if value is None or isinstance(value, str):
+        return value or ""
+    raise BrokenStream(f"{name} is {type(value).__name__}, not text")
+
+
+def _count(counts: Mapping[str, Any], name: str) -> int | None:
+    value = counts.get(name)
+    return value if type(value) is int and 0 <= value < 1 << 53 else None

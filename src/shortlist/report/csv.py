@@ -1,0 +1,105 @@
+"""`report.csv`: one row per candidate; the workshop's columns first, durations in seconds as there."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+
+from shortlist.records import Interval
+from shortlist.report.escape import csv_cell
+from shortlist.results.figures import CandidateSummary, RunSummary
+
+Cell = str | int | float | None
+
+_SEED = ("model", "rounds", "latency_avg", "latency_p95", "tokens_per_sec_avg", "sample")
+
+_FIGURES: tuple[tuple[str, str], ...] = (
+    ("latency_p50_s", "latency.p50"),
+    ("latency_p99_s", "latency.p99"),
+    ("latency_max_s", "latency.max"),
+    ("ttft_avg_s", "ttft.mean"),
+    ("ttft_p50_s", "ttft.p50"),
+    ("ttft_p95_s", "ttft.p95"),
+    ("characters_per_sec_avg", "characters_per_s"),
+    ("throughput_tokens_per_sec", "throughput"),
+    ("total_tokens_per_sec_avg", "total_tokens_per_s"),
+    ("tpot_s", "tpot"),
+    ("gap_p50_s", "gap.p50"),
+    ("gap_p99_s", "gap.p99"),
+    ("load_warm_s", "load.warm"),
+    ("load_cold_s", "load.cold"),
+    ("memory_loaded_bytes", "memory.loaded"),
+    ("memory_peak_bytes", "memory.peak"),
+    ("memory_peak_anonymous_bytes", "memory.peak.anonymous"),
+    ("memory_peak_file_bytes", "memory.peak.file"),
+    ("memory_vram_bytes", "memory.vram"),
+    ("footprint_bytes", "footprint"),
+    ("output_tokens_avg", "output_tokens"),
+    ("output_characters_avg", "output_characters"),
+    ("length_share", "length_share"),
+    ("error_rate", "error_rate"),
+)
+
+_ENDS: tuple[tuple[str, str], ...] = (
+    ("latency_avg_{}_s", "latency.mean"),
+    ("latency_p95_{}_s", "latency.p95"),
+    ("tokens_per_sec_{}", "tokens_per_s"),
+    ("error_rate_{}", "error_rate"),
+)
+
+
+def _scaled(value: float | None, interval: Interval) -> float | None:
+    return None if value is None else value / 1e9 if interval.unit == "ns" else value
+
+
+def _end(figures: Mapping[str, Interval], name: str, end: Callable[[Interval], float | None]) -> float | None:
+    interval = figures.get(name)
+    return None if interval is None else _scaled(end(interval), interval)
+
+
+def _point(figures: Mapping[str, Interval], name: str) -> float | None:
+    return _end(figures, name, lambda interval: interval.point)
+
+
+def _row(summary: RunSummary, one: CandidateSummary) -> dict[str, Cell]:
+    figures = one.figures
+    row: dict[str, Cell] = {
+        "model": one.label,
+        "rounds": one.rounds,
+        "latency_avg": _point(figures, "latency.mean"),
+        "latency_p95": _point(figures, "latency.p95"),
+        "tokens_per_sec_avg": _point(figures, "tokens_per_s"),
+        "sample": one.sample,
+        "status": one.status,
+        "reason": one.reason,
+        "n": one.n,
+        "planned": one.planned,
+        "failed": one.failed,
+        "engine": one.engine,
+        "quantisation": one.quantisation,
+    }
+    for head, name in _ENDS:
+        row[head.format("low")] = _end(figures, name, lambda interval: interval.low)
+        row[head.format("high")] = _end(figures, name, lambda interval: interval.high)
+    row["latency_p95_note"] = figures["latency.p95"].note if "latency.p95" in figures else None
+    row |= {head: _point(figures, name) for head, name in _FIGURES}
+    row["cached_tokens_max"] = one.cached_tokens
+    row["token_basis"] = "/".join(one.token_basis) or None
+    row["level"] = summary.level
+    row["candidate"] = one.candidate
+    row["run"] = summary.run
+    return row
+
+
+def _cell(value: Cell) -> Cell:
+    return csv_cell(value) if isinstance(value, str) else value
+
+
+def render_csv(summary: RunSummary) -> str:
+    """The rows as CSV (RFC 4180); an empty cell is "not measured"."""
+    rows = [_row(summary, one) for one in summary.candidates]
+    heads = list(rows[0]) if rows else list(_SEED)
+    written = io.StringIO()
+    writer = csv.DictWriter(written, heads, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return written.getvalue()

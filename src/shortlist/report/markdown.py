@@ -1,0 +1,184 @@
+"""`report.md`: the workshop's table with ours beside it, then every prompt, and the answers side by side."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from shortlist.records import Interval
+from shortlist.report.escape import markdown_block, markdown_inline
+from shortlist.report.numbers import NOTHING, nanoseconds, with_error
+from shortlist.report.wording import GLYPHS, comparison_line, notes, run_line
+from shortlist.results.figures import Answer, CandidateSummary, PromptFigure, PromptSummary, RunSummary
+
+_DETAILS = (
+    ("Median latency", "latency.p50"),
+    ("Longest latency", "latency.max"),
+    ("TTFT", "ttft.mean"),
+    ("TTFT p95", "ttft.p95"),
+    ("TPOT", "tpot"),
+    ("Gap p50", "gap.p50"),
+    ("Gap p99", "gap.p99"),
+    ("Throughput, tokens/s", "throughput"),
+    ("Characters/s", "characters_per_s"),
+    ("Total tokens/s (the workshop's)", "total_tokens_per_s"),
+)
+_RESOURCES = (
+    ("Load, warm", "load.warm"),
+    ("Load, cold", "load.cold"),
+    ("Memory, loaded", "memory.loaded"),
+    ("Memory, peak", "memory.peak"),
+    ("of it anonymous", "memory.peak.anonymous"),
+    ("of it file-backed", "memory.peak.file"),
+    ("GPU memory", "memory.vram"),
+    ("On disk", "footprint"),
+)
+_OUTPUTS = (
+    ("Tokens per answer", "output_tokens"),
+    ("Characters per answer", "output_characters"),
+    ("Cut at the token limit", "length_share"),
+    ("Failed requests", "error_rate"),
+)
+
+
+def render_markdown(summary: RunSummary) -> str:
+    """The report as Markdown; answers stand in fenced blocks as plain text."""
+    parts = [
+        f"# {markdown_inline(run_line(summary))}",
+        f"Started {markdown_inline(summary.started_at)}, {summary.state}.",
+        *(f"> **Warning:** {markdown_inline(warning)}" for warning in summary.warnings),
+        _workshop_table(summary),
+        _bullets(notes(summary)),
+        "## Told apart?",
+        _bullets(comparison_line(summary, one) for one in summary.comparisons) or "Nothing to compare.",
+        "## Not measured, or not wholly",
+        _reasons(summary.candidates),
+        "## Speed in detail",
+        _figures_table(summary.candidates, _DETAILS),
+        "## Load, memory, disk",
+        _figures_table(summary.candidates, _RESOURCES),
+        "## Answers: how long",
+        _figures_table(summary.candidates, _OUTPUTS),
+        "## Prompt by prompt",
+        _prompt_table(summary),
+        "## Answers side by side",
+        *(_answers(summary, prompt) for prompt in summary.prompts),
+        "## How it was measured",
+        _manner(summary),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"|{'|'.join(cells)}|"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join([_row(head), _row("---" for _ in head), *(_row(row) for row in rows)])
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {markdown_inline(line)}" for line in lines)
+
+
+def _bare(interval: Interval | None, divisor: float, decimals: int) -> str:
+    return NOTHING if interval is None or interval.point is None else f"{interval.point / divisor:.{decimals}f}"
+
+
+def _workshop_table(summary: RunSummary) -> str:
+    """Four columns as the workshop prints them, in seconds, then ours with unit and interval."""
+    level = f"{summary.level * 100:.0f} %"
+    head = ["Model", "Avg Latency", "p95", "TPS"]
+    head += [f"Mean latency, {level}", f"p95, {level}", f"Tokens/s, {level}", "Status"]
+    rows = []
+    for one in summary.candidates:
+        mean, p95, tps = (one.figures.get(name) for name in ("latency.mean", "latency.p95", "tokens_per_s"))
+        seed = (_bare(mean, 1e9, 2), _bare(p95, 1e9, 2), _bare(tps, 1, 1))
+        ours = (with_error(mean), with_error(p95), with_error(tps))
+        rows.append([markdown_inline(one.label), *seed, *ours, f"{GLYPHS[one.status]} {one.status}"])
+    return _table(head, rows)
+
+
+def _reasons(candidates: Sequence[CandidateSummary]) -> str:
+    found = []
+    for one in candidates:
+        if one.status != "ok":
+            why = markdown_inline(one.reason or "no reason is known", 500)
+            found.append(f"- **{markdown_inline(one.label)}**: {one.status}: {why}")
+    return "\n".join(found) or "Every candidate was measured in full."
+
+
+def _figures_table(candidates: Sequence[CandidateSummary], wanted: Sequence[tuple[str, str]]) -> str:
+    measured = [one for one in candidates if one.n]
+    names = [(head, name) for head, name in wanted if any(_is_given(one.figures.get(name)) for one in measured)]
+    if not names:
+        return "Nothing was measured."
+    rows = ([markdown_inline(one.label), *(with_error(one.figures.get(name)) for _, name in names)] for one in measured)
+    return _table(["Model", *(head for head, _ in names)], rows)
+
+
+def _is_given(interval: Interval | None) -> bool:
+    return interval is not None and interval.point is not None
+
+
+def _prompt_table(summary: RunSummary) -> str:
+    head = ["Prompt", "Model", "n", "Failed", "Median", "Maximum", "Outliers (kept)"]
+    rows = [
+        [
+            markdown_inline(prompt.prompt, 60),
+            markdown_inline(summary.label_of(figure.candidate)),
+            str(figure.n),
+            str(figure.failed),
+            nanoseconds(figure.median_ns),
+            nanoseconds(figure.max_ns),
+            _outliers(figure),
+        ]
+        for prompt in summary.prompts
+        for figure in prompt.figures
+        if figure.n
+    ]
+    return _table(head, rows)
+
+
+def _outliers(figure: PromptFigure) -> str:
+    return "; ".join(f"round {one.round}: {nanoseconds(one.latency_ns)} (z {one.score:.1f})" for one in figure.outliers)
+
+
+def _answers(summary: RunSummary, prompt: PromptSummary) -> str:
+    parts = [f"### {markdown_inline(prompt.prompt, 80)}", markdown_block(prompt.asked)]
+    for answer in prompt.answers:
+        parts.append(f"**{markdown_inline(summary.label_of(answer.candidate))}** ({_about(answer)})")
+        if answer.error is not None:
+            parts.append(markdown_block(f"{answer.error.type}: {answer.error.message}"))
+        if answer.reasoning:
+            parts += ["Reasoning:", markdown_block(answer.reasoning), "Answer:"]
+        if answer.text or answer.error is None:
+            parts.append(markdown_block(answer.text))
+    return "\n\n".join(parts)
+
+
+def _about(answer: Answer) -> str:
+    said = [f"round {answer.round}", answer.status]
+    if answer.tokens is not None:
+        said.append(f"{answer.tokens} tokens")
+    if answer.finish_reason is not None:
+        said.append(f"ended by {markdown_inline(answer.finish_reason, 40)}")
+    if answer.changed is not None:
+        said.append("changed between rounds" if answer.changed else "the same in every round")
+    return ", ".join(said)
+
+
+def _manner(summary: RunSummary) -> str:
+    generation, load = summary.generation, summary.load
+    facts: list[tuple[str, Any]] = [
+        ("temperature", generation.temperature),
+        ("at most", f"{generation.max_tokens} tokens"),
+        ("seed", generation.seed),
+        ("streamed", "yes" if generation.stream else "no"),
+        ("load", f"{load.kind}, {load.concurrency} at a time" if load.kind == "closed" else f"{load.rate_per_s}/s"),
+        *(("engine", engine) for engine in summary.engines),
+        *sorted(summary.versions.items()),
+    ]
+    if generation.fixed_tokens is not None:
+        facts.append(("fixed length", f"{generation.fixed_tokens} tokens, the end token ignored"))
+    for host in summary.hosts:
+        facts += [(f"host: {name}", item) for name, item in sorted(host.items())]
+    return _table(["What", "Value"], [[markdown_inline(str(name)), markdown_inline(str(fact))] for name, fact in facts])

@@ -1,0 +1,133 @@
+"""The table at the end of a bench. Strangers' text is shown escaped; glyphs always stand beside their word."""
+
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from shortlist.records import Interval
+from shortlist.report.escape import ascii_only, one_line
+from shortlist.report.numbers import value, with_error
+from shortlist.report.wording import GLYPHS, comparison_line, notes, run_line
+from shortlist.results.figures import CandidateSummary, RunSummary
+
+_NARROWEST_NAME = 12
+_STYLES = {"ok": "green", "partial": "yellow", "failed": "red", "skipped": "dim"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    head: str
+    figure: str
+    shown: Callable[[Interval | None], str]
+
+
+# In the order of their worth: what does not fit is left out from the end, and the report has it.
+_COLUMNS = (
+    _Column("latency", "latency.mean", with_error),
+    _Column("p95", "latency.p95", with_error),
+    _Column("tok/s", "tokens_per_s", with_error),
+    _Column("TTFT", "ttft.mean", value),
+    _Column("memory", "memory.peak", value),
+)
+
+
+def is_ascii_wanted(file: TextIO) -> bool:
+    """Whether the file's encoding, which follows the locale, cannot show our signs."""
+    try:
+        "✓✕±–×·…µ".encode(file.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return False
+
+
+def print_summary(
+    summary: RunSummary, file: TextIO | None = None, *, is_ascii: bool | None = None, width: int = 80
+) -> None:
+    """Print the table, fitting `width` columns. `NO_COLOR`, or a file that is no terminal, gives no colour."""
+    target = sys.stdout if file is None else file
+    plain = is_ascii_wanted(target) if is_ascii is None else is_ascii
+    console = Console(file=target, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    for line in summary_lines(summary, is_ascii=plain, width=width):
+        console.print(line)
+
+
+def summary_lines(summary: RunSummary, *, is_ascii: bool = False, width: int = 80) -> list[Text]:
+    """The lines of the table and of what stands under it."""
+    sign = ascii_only if is_ascii else str
+    lines = _wrapped(sign(one_line(run_line(summary))), width, "")
+    lines.append(Text())
+    lines += _table(summary.candidates, sign, width)
+    lines.append(Text())
+    for one in summary.comparisons:
+        lines += _wrapped(sign(one_line(comparison_line(summary, one))), width, "  ")
+    for note in notes(summary):
+        lines += _wrapped(sign(one_line(note)), width, "  ")
+    for warning in summary.warnings:
+        lines += _wrapped(sign(one_line(f"! {warning}")), width, "", "yellow")
+    return lines
+
+
+def _wrapped(text: str, width: int, indent: str, style: str = "") -> list[Text]:
+    found = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent + "  ")
+    return [Text(line, style=style) for line in found]
+
+
+def _table(candidates: Sequence[CandidateSummary], sign: Callable[[str], str], width: int) -> list[Text]:
+    names = [sign(one_line(one.label)) for one in candidates]
+    states = [sign(f"{GLYPHS[one.status]} {one.status}") for one in candidates]
+    cells = {
+        column: [sign(column.shown(one.figures.get(column.figure))) if one.n > one.failed else "" for one in candidates]
+        for column in _COLUMNS
+    }
+    columns = [column for column in _COLUMNS if any(text not in ("", sign("–")) for text in cells[column])]
+    widths = {column: max(cell_len(text) for text in (column.head, *cells[column])) for column in columns}
+    state_width = max((cell_len(state) for state in states), default=0)
+    longest = max((cell_len(name) for name in names), default=0)
+    while True:
+        fixed = 2 + 2 + state_width + sum(2 + widths[column] for column in columns)
+        name_width = min(longest, width - fixed)
+        if name_width >= min(longest, _NARROWEST_NAME) or not columns:
+            break
+        columns.pop()
+    name_width = max(1, name_width)
+    head = "".join("  " + _padded(column.head, widths[column]) for column in columns)
+    lines = [Text(" " * (4 + name_width + state_width) + head.rstrip())] if columns else []
+    for row, one in enumerate(candidates):
+        line = Text("  " + _padded(_middle_cut(names[row], name_width, sign("…")), name_width) + "  ")
+        line.append(_padded(states[row], state_width), _STYLES[one.status])
+        if one.n > one.failed:
+            line.append("".join("  " + _padded(cells[column][row], widths[column]) for column in columns).rstrip())
+        if one.reason:
+            lines += _with_reason(line, sign(one_line(one.reason)), width, is_measured=one.n > one.failed)
+        else:
+            lines.append(line)
+    return lines
+
+
+def _with_reason(line: Text, reason: str, width: int, *, is_measured: bool) -> list[Text]:
+    room = width - line.cell_len - 2
+    if not is_measured and len(reason) <= room:
+        line.append(f"  {reason}")
+        return [line]
+    line.rstrip()
+    return [line, *_wrapped(reason, width, "      ")]
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * max(0, width - cell_len(text))
+
+
+def _middle_cut(text: str, width: int, ellipsis: str) -> str:
+    """Names often differ at their ends: a long one loses its middle."""
+    if cell_len(text) <= width:
+        return text
+    keep = max(0, width - len(ellipsis))
+    while keep and cell_len(text[: keep - keep // 2] + text[len(text) - keep // 2 :]) > width - len(ellipsis):
+        keep -= 1
+    return text[: keep - keep // 2] + ellipsis + text[len(text) - keep // 2 :]

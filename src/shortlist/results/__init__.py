@@ -1,0 +1,1 @@
+"""Runs on disk and what can be read from them: store, export, metrics, summary."""

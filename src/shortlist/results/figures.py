@@ -1,0 +1,176 @@
+"""What a report says about a run: numbers with their intervals, computed once and printed by anyone.
+
+Durations are nanoseconds (unit `ns`), sizes bytes, rates per second. An interval without a point says in its note why.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shortlist.records import (
+    CandidateStatus,
+    Generation,
+    Interval,
+    Json,
+    LoadShape,
+    RunState,
+    SampleError,
+    SampleStatus,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateSummary:
+    """One candidate. `figures` by name: `latency.mean`, `latency.p95`, `throughput`, `memory.peak`, … (see `FIGURES`).
+
+    `n` counts accepted requests, of which `failed` did not complete. `sample` is the last complete answer.
+    """
+
+    candidate: str
+    label: str
+    model: str
+    engine: str
+    quantisation: str | None
+    status: CandidateStatus
+    reason: str | None
+    n: int
+    planned: int
+    rounds: int
+    failed: int
+    figures: Mapping[str, Interval]
+    token_basis: tuple[str, ...] = ()
+    cached_tokens: int | None = None
+    disturbed: int = 0
+    sample: str | None = None
+
+
+FIGURES: Mapping[str, str] = {
+    "latency.mean": "mean latency, from due to the last content",
+    "latency.p50": "median latency",
+    "latency.p95": "95th percentile of latency",
+    "latency.p99": "99th percentile of latency",
+    "latency.max": "longest latency seen",
+    "ttft.mean": "mean time to first content, from due",
+    "ttft.p50": "median time to first content",
+    "ttft.p95": "95th percentile of the time to first content",
+    "tokens_per_s": "completion tokens over latency, mean of requests",
+    "characters_per_s": "characters over latency, mean of requests",
+    "throughput": "all completion tokens over the time with a request in flight",
+    "total_tokens_per_s": "the workshop's figure: prompt and completion tokens over latency",
+    "tpot": "time per output token after the first chunk",
+    "gap.p50": "median gap between chunks",
+    "gap.p99": "99th percentile of the gaps between chunks",
+    "load.warm": "time to load, file in the page cache",
+    "load.cold": "time to load, page cache dropped",
+    "memory.loaded": "resident memory, loaded and idle",
+    "memory.peak": "peak resident memory",
+    "memory.peak.anonymous": "anonymous part of the peak",
+    "memory.peak.file": "file-backed part of the peak",
+    "memory.vram": "peak memory of the GPU",
+    "footprint": "bytes on disk",
+    "output_tokens": "tokens of an answer",
+    "output_characters": "characters of an answer",
+    "length_share": "answers cut at the token limit",
+    "error_rate": "requests that failed",
+}
+"""Every figure and what it means; a candidate has those that its run can give."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlier:
+    """A request far from the others of its prompt: named, never removed."""
+
+    round: int
+    repeat: int
+    latency_ns: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFigure:
+    """One prompt on one candidate over all rounds; None where no request completed."""
+
+    candidate: str
+    n: int
+    failed: int
+    median_ns: float | None
+    max_ns: int | None
+    outliers: tuple[Outlier, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a candidate answered in its last round: strangers' text. `changed` over the rounds; None: seen once."""
+
+    candidate: str
+    round: int
+    status: SampleStatus
+    text: str
+    reasoning: str
+    tokens: int | None
+    finish_reason: str | None
+    changed: bool | None
+    error: SampleError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSummary:
+    """One prompt: what was asked, how long it took and what came."""
+
+    prompt: str
+    asked: str
+    figures: tuple[PromptFigure, ...]
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedComparison:
+    """One candidate against the fastest, on one figure. `ratio` is candidate ÷ fastest.
+
+    `verdict` is None where nothing can be said, and `note` says why. `more_rounds` counts those that would tell them
+    apart or show them equivalent; None: beyond reason. p values are Holm's, over all candidates of the run.
+    """
+
+    figure: str
+    candidate: str
+    against: str
+    verdict: Verdict | None
+    ratio: Interval | None
+    margin: float
+    p_different: float | None = None
+    p_equivalent: float | None = None
+    more_rounds: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run, summarised. `round_ns` is how long one more round of every candidate takes; None: unknown."""
+
+    run: str
+    name: str | None
+    started_at: str
+    state: RunState
+    rounds: int
+    prompts: tuple[PromptSummary, ...]
+    candidates: tuple[CandidateSummary, ...]
+    comparisons: tuple[SpeedComparison, ...]
+    load: LoadShape
+    generation: Generation
+    level: float
+    looks: int
+    flags: tuple[str, ...] = ()
+    hosts: tuple[Json, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    engines: tuple[str, ...] = ()
+    round_ns: int | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def short_id(self) -> str:
+        """The last eight hex digits of the run's id."""
+        return self.run[-8:]
+
+    def label_of(self, candidate: str) -> str:
+        """A candidate's label; its id where the run does not know it."""
+        return next((c.label for c in self.candidates if c.candidate == candidate), candidate)

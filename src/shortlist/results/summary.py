@@ -1,0 +1,200 @@
+"""A run as a report tells it. Only accepted, measured requests count; a failed one is never averaged into latency."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from shortlist.records import Block, Candidate, CandidateResult, CandidateStatus, Executor, Prompt, Run, Sample
+from shortlist.results import candidate_figures as figures_of
+from shortlist.results import metrics
+from shortlist.results.accepted import Measured, Requests, requests_by_candidate
+from shortlist.results.candidate_figures import Manner
+from shortlist.results.figures import Answer, CandidateSummary, Outlier, PromptFigure, PromptSummary, RunSummary
+from shortlist.results.speed import SPEED_MARGIN, compare_speeds
+from shortlist.stats.outliers import modified_z_scores, outliers
+
+
+def summarise(
+    run: Run, *, level: float = 0.95, speed_margin: float = SPEED_MARGIN, failures_as_infinite: bool = False
+) -> RunSummary:
+    """All numbers of a run. `failures_as_infinite` counts failed requests in percentiles, as needs judge them."""
+    requests = requests_by_candidate(run)
+    suite = run.info.plan.suite
+    round_ns = _round_ns(run)
+    manner = Manner(level, suite.generation.stream, failures_as_infinite, round_ns)
+    candidates = [_candidate(run, candidate, requests[candidate.id], manner) for candidate in run.info.plan.candidates]
+    candidates += [_skipped(result) for result in run.info.skipped]
+    return RunSummary(
+        run=run.info.id,
+        name=run.info.name,
+        started_at=run.info.started_at,
+        state=run.info.state,
+        rounds=len({cell.round for cell in run.info.plan.cells}),
+        prompts=tuple(_prompt(prompt, requests) for prompt in suite.prompts),
+        candidates=tuple(candidates),
+        comparisons=compare_speeds(requests, level=level, margin=speed_margin),
+        load=suite.load,
+        generation=suite.generation,
+        level=level,
+        looks=len(run.info.plan.looks),
+        flags=run.info.flags,
+        hosts=tuple(dict(executor.host) for executor in _one_per_host(run)),
+        versions={name: version for executor in run.executors for name, version in executor.versions.items()},
+        engines=_engines(run.blocks),
+        round_ns=round_ns,
+        warnings=_warnings(run, candidates),
+    )
+
+
+def _one_per_host(run: Run) -> list[Executor]:
+    return list({executor.fingerprint: executor for executor in run.executors}.values())
+
+
+def _engines(blocks: Sequence[Block]) -> tuple[str, ...]:
+    known = [block.endpoint for block in blocks if block.endpoint is not None]
+    return tuple(sorted({f"{e.engine} {e.engine_version or '(version unknown)'} on {e.device or '?'}" for e in known}))
+
+
+def _round_ns(run: Run) -> int | None:
+    """One more round of every candidate that was measured, from the lengths of the blocks that are done."""
+    lengths: dict[str, list[int]] = {}
+    for block in run.blocks:
+        if block.state == "done" and block.ended_ns is not None:
+            lengths.setdefault(block.candidate, []).append(block.ended_ns - block.started_ns)
+    return round(sum(median(values) for values in lengths.values())) or None
+
+
+# --- candidates -----------------------------------------------------------------------------------------------------
+
+
+def _skipped(one: CandidateResult) -> CandidateSummary:
+    return CandidateSummary(one.candidate, one.label, one.label, "", None, one.status, one.reason, 0, 0, 0, 0, {})
+
+
+def _candidate(run: Run, candidate: Candidate, requests: Requests, manner: Manner) -> CandidateSummary:
+    blocks = [block for block in run.blocks if block.candidate == candidate.id]
+    planned = sum(cell.candidate == candidate.id for cell in run.info.plan.cells)
+    status, reason = _status(requests, planned, blocks)
+    samples = requests.samples
+    complete = requests.complete
+    done = {block.id for block in blocks if block.state == "done"}
+    points = [point for point in run.memory_points if point.block in done]
+    found = {
+        **figures_of.speed_figures(requests, manner),
+        **figures_of.answer_figures(requests, manner),
+        **figures_of.load_figures((block for block in blocks if block.id in done), manner.level),
+        **figures_of.memory_figures(points, manner.level),
+        **figures_of.footprint_figures(candidate.variant),
+    }
+    return CandidateSummary(
+        candidate=candidate.id,
+        label=candidate.label,
+        model=candidate.model,
+        engine=candidate.engine,
+        quantisation=candidate.variant.quantisation,
+        status=status,
+        reason=reason,
+        n=len(samples),
+        planned=planned,
+        rounds=len(complete.by_round()),
+        failed=metrics.failures(samples),
+        figures=found,
+        token_basis=tuple(sorted({s.token_basis for s in complete.samples if s.token_basis is not None})),
+        cached_tokens=figures_of.cached_tokens(samples),
+        disturbed=sum(bool(sample.disturbance) for sample in samples),
+        sample=complete.samples[-1].text if complete.items else None,
+    )
+
+
+def _status(requests: Requests, planned: int, blocks: Sequence[Block]) -> tuple[CandidateStatus, str | None]:
+    n, complete = len(requests.items), len(requests.complete.items)
+    why = _commonest_error(requests.samples, blocks)
+    if complete == planned and planned:
+        return "ok", None
+    if complete:
+        missing = f"; {planned - n} of {planned} not measured" if n < planned else ""
+        failed = f"{n - complete} of {n} requests failed" + (f" ({why})" if why else "") if n > complete else ""
+        return "partial", (failed + missing).removeprefix("; ")
+    if n or any(block.state == "failed" for block in blocks):
+        return "failed", why or "no request completed"
+    return "partial", f"0 of {planned} measured"
+
+
+def _commonest_error(samples: Sequence[Sample], blocks: Sequence[Block]) -> str | None:
+    errors = [block.error for block in blocks if block.error is not None and block.state == "failed"]
+    errors = errors or [sample.error for sample in samples if sample.error is not None]
+    if not errors:
+        return None
+    error = Counter(errors).most_common(1)[0][0]
+    return f"{error.type}: {error.message}"
+
+
+# --- prompts --------------------------------------------------------------------------------------------------------
+
+
+def _prompt(prompt: Prompt, requests: Mapping[str, Requests]) -> PromptSummary:
+    of_prompt = {
+        candidate: [item for item in one.items if item.cell.prompt == prompt.id] for candidate, one in requests.items()
+    }
+    return PromptSummary(
+        prompt.id,
+        "\n\n".join(message.content for message in prompt.messages if message.role == "user"),
+        tuple(_prompt_figure(candidate, items) for candidate, items in of_prompt.items()),
+        tuple(_answer(candidate, items) for candidate, items in of_prompt.items() if items),
+    )
+
+
+def _prompt_figure(candidate: str, items: Sequence[Measured]) -> PromptFigure:
+    timed = [(item, latency) for item in items if (latency := metrics.latency_ns(item.sample)) is not None]
+    failed = metrics.failures(item.sample for item in items)
+    if not timed:
+        return PromptFigure(candidate, len(items), failed, None, None)
+    values = [float(latency) for _, latency in timed]
+    scores = modified_z_scores(values)
+    far = tuple(
+        Outlier(timed[i][0].cell.round, timed[i][0].cell.repeat, timed[i][1], scores[i]) for i in outliers(values)
+    )
+    return PromptFigure(candidate, len(items), failed, median(values), max(latency for _, latency in timed), far)
+
+
+def _answer(candidate: str, items: Sequence[Measured]) -> Answer:
+    complete = [item for item in items if metrics.is_complete(item.sample)]
+    last = (complete or items)[-1]
+    texts = {(item.sample.text, item.sample.reasoning) for item in complete}
+    sample = last.sample
+    return Answer(
+        candidate,
+        last.cell.round,
+        sample.status,
+        sample.text,
+        sample.reasoning,
+        metrics.completion_tokens(sample),
+        sample.finish_reason,
+        len(texts) > 1 if len(complete) > 1 else None,
+        sample.error,
+    )
+
+
+# --- warnings -------------------------------------------------------------------------------------------------------
+
+
+def _warnings(run: Run, candidates: Sequence[CandidateSummary]) -> tuple[str, ...]:
+    found = []
+    if run.info.state != "done":
+        found.append(f"the run is {run.info.state}: what follows is what was measured so far")
+    options = {candidate.id: candidate.options for candidate in run.info.plan.candidates}
+    for one in candidates:
+        if one.cached_tokens and not options[one.candidate].prefix_cache:
+            found.append(f"{one.label}: up to {one.cached_tokens} prompt tokens came from a cache, so TTFT is too good")
+        if one.disturbed:
+            found.append(f"{one.label}: {one.disturbed} accepted requests were disturbed and are counted")
+        if len(one.token_basis) > 1:
+            found.append(
+                f"{one.label}: tokens were counted on {len(one.token_basis)} bases: {', '.join(one.token_basis)}"
+            )
+    bases = {basis for one in candidates for basis in one.token_basis}
+    if len(bases) > 1:
+        found.append("tokens of the candidates were counted on different bases: compare characters/s instead")
+    messages = (event.data.get("message") for event in run.events if event.kind == "warning")
+    found += [message for message in messages if isinstance(message, str)]
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,27 @@
+"""Texts that a model may well answer, and that must never do anything."""
+
+NASTY = (
+    "<script>alert(1)</script><img src=x onerror=alert(2)>",
+    "```\nout of the fence\n```` and ````` more\n~~~\n</code></pre>",
+    "|a|b|\n|---|---|\n|=cmd|x|",
+    "\x1b[31mred\x1b]0;title\x07\x9b2J",
+    "abc\u202egnp.exe\u2066x\u2069\u200f\u061c",
+    "a\x00b",
+    "\ud800 alone and \udfff",
+    "x" * 10_000,
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "@SUM(A1)",
+    "-2+3",
+    "\t=1+1",
+    "  =1+1",
+    "\r\n=1+1\r\n",
+    "# heading\n> quote\n- list\n1. one\n[link](javascript:alert(1)) ![i](http://x/y.png)",
+    "http://evil.example/ www.evil.example",
+    "line\u2028separator\u2029and\x85\x0b\x0c",
+    "&lt;b&gt; &#x3c;script&#x3e;",
+    "\\`not code\\` \\| $x$ ~~y~~ __z__",
+    "\U000e0041\ufeff\u200b\u00ad",
+    "",
+    "   \n\n   ",
+)
