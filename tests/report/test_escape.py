@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from report.strangers import NASTY
-from shortlist.report.escape import ascii_only, csv_cell, markdown_block, markdown_inline, one_line, visible
+from shortlist.report.escape import (
+    ascii_only,
+    csv_cell,
+    markdown_block,
+    markdown_cell,
+    markdown_inline,
+    one_line,
+    visible,
+)
 
 ODD = st.text(st.characters(categories=["Cs", "Cc", "Cf", "Zl", "Zp", "Po", "Lu"]))
 ANY = st.one_of(st.text(), ODD, st.sampled_from(NASTY))
@@ -17,7 +25,13 @@ UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 @given(ANY)
 def test_nothing_unseen_is_left(text: str) -> None:
-    outputs = ((visible(text), "\n\t"), (one_line(text), ""), (csv_cell(text), "\n"), (markdown_inline(text), ""))
+    outputs = (
+        (visible(text), "\n\t"),
+        (one_line(text), ""),
+        (csv_cell(text), "\n"),
+        (markdown_inline(text), ""),
+        (markdown_cell(text), ""),
+    )
     for shown, kept in outputs:
         assert not {c for c in shown if unicodedata.category(c) in UNSEEN} - set(kept)
         shown.encode("utf-8")

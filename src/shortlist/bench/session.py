@@ -15,7 +15,7 @@ from shortlist.clock import SYSTEM, RunAxis, iso, wall_ns
 from shortlist.engines import Engine, EngineContext, find_engine
 from shortlist.errors import InvalidModel, RunMismatch
 from shortlist.hostlock import bench_lock
-from shortlist.machine import boot_id, clock_source, fingerprint, host_facts, versions
+from shortlist.machine import boot_id, clock_source, fingerprint, host_facts, one_line, versions
 from shortlist.modelfile import sha256_file
 from shortlist.records import Candidate, Executor, PlannedBlock, Prompt, Run, RunInfo, RunState, Suite, uuid7
 from shortlist.results.store import Store
@@ -157,7 +157,7 @@ def _job(session: Session, store: Store, connection: Connection, budget_ns: int 
         fingerprint=fingerprint(facts),
         boot_id=boot_id(),
         clock_source=clock_source(),
-        host=dict(facts),
+        host={**facts, "line": one_line(facts)},
         versions=versions(),
     )
     attempts = Counter((b.candidate, b.round) for b in blocks)

@@ -54,6 +54,11 @@ def markdown_inline(text: str, limit: int | None = None) -> str:
     return _MARKDOWN.sub(r"\\\1", html)
 
 
+def markdown_cell(text: str) -> str:
+    """A whole text inside a table's cell, line by line, with nothing that Markdown or HTML would read."""
+    return "<br>".join(markdown_inline(line) for line in text.strip("\n").split("\n"))
+
+
 def markdown_block(text: str) -> str:
     """The text as a fenced block, its fence longer than any inside."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)

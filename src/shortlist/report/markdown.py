@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from shortlist.records import Interval
-from shortlist.report.escape import markdown_block, markdown_inline
+from shortlist.report.escape import markdown_block, markdown_cell, markdown_inline
 from shortlist.report.numbers import NOTHING, nanoseconds, with_error
 from shortlist.report.wording import GLYPHS, comparison_line, notes, run_line
 from shortlist.results.figures import Answer, CandidateSummary, PromptFigure, PromptSummary, RunSummary
@@ -143,16 +143,20 @@ def _outliers(figure: PromptFigure) -> str:
 
 
 def _answers(summary: RunSummary, prompt: PromptSummary) -> str:
+    """What was asked, then the candidates' answers side by side: a column each."""
     parts = [f"### {markdown_inline(prompt.prompt, 80)}", markdown_block(prompt.asked)]
-    for answer in prompt.answers:
-        parts.append(f"**{markdown_inline(summary.label_of(answer.candidate))}** ({_about(answer)})")
-        if answer.error is not None:
-            parts.append(markdown_block(f"{answer.error.type}: {answer.error.message}"))
-        if answer.reasoning:
-            parts += ["Reasoning:", markdown_block(answer.reasoning), "Answer:"]
-        if answer.text or answer.error is None:
-            parts.append(markdown_block(answer.text))
+    if prompt.answers:
+        head = [markdown_inline(summary.label_of(answer.candidate)) for answer in prompt.answers]
+        rows = [[_said(answer) for answer in prompt.answers], [_about(answer) for answer in prompt.answers]]
+        parts.append(_table(head, rows))
     return "\n\n".join(parts)
+
+
+def _said(answer: Answer) -> str:
+    if answer.error is not None:
+        return f"{markdown_inline(answer.error.type)}: {markdown_inline(answer.error.message, 200)}"
+    thought = f"*reasoning:* {markdown_cell(answer.reasoning)}<br>*answer:* " if answer.reasoning else ""
+    return thought + (markdown_cell(answer.text) or "*(empty)*")
 
 
 def _about(answer: Answer) -> str:
@@ -179,6 +183,5 @@ def _manner(summary: RunSummary) -> str:
     ]
     if generation.fixed_tokens is not None:
         facts.append(("fixed length", f"{generation.fixed_tokens} tokens, the end token ignored"))
-    for host in summary.hosts:
-        facts += [(f"host: {name}", item) for name, item in sorted(host.items())]
+    facts += [("host", host.get("line", "not told")) for host in summary.hosts]
     return _table(["What", "Value"], [[markdown_inline(str(name)), markdown_inline(str(fact))] for name, fact in facts])
