@@ -4,9 +4,10 @@ import asyncio
 import statistics
 import sys
 
-import client_error
 import pytest
 import uvloop
+
+import client_error
 
 STREAMS = 64
 

@@ -15,7 +15,7 @@ from shortlist.bench.progress import BlockOver, BlockStarted, Loaded, Measured, 
 from shortlist.bench.roster import engine_options
 from shortlist.clock import Clock, RunAxis, wall_ns
 from shortlist.engines import Engine, LoadSpec
-from shortlist.errors import EndpointError, EngineCrashed, EngineError, InvalidModel, ShortlistError
+from shortlist.errors import EndpointError, EngineCrashed, EngineError, EngineNotReady, InvalidModel, ShortlistError
 from shortlist.measure.drive import DriveSpec, drive
 from shortlist.measure.memory import read_memory
 from shortlist.measure.recording import PlannedRequest
@@ -75,6 +75,7 @@ class Bench:
         self._candidates = {c.id: c for c in self._plan.candidates}
         self._prompts = {p.id: p for p in self._plan.suite.prompts}
         self._dead: Counter[str] = Counter()
+        self._files = {candidate: _state_of(path) for candidate, path in job.paths.items()}
         self._sequence = 0
         self._is_stopped = asyncio.Event()
         self.is_late = False
@@ -136,12 +137,15 @@ class Bench:
 
     async def _measured(self, planned: PlannedBlock, block: Block, engine: Engine) -> None:
         candidate, suite = self._candidates[planned.candidate], self._plan.suite
+        path = self._job.paths.get(candidate.id)
+        if path is not None and _state_of(path) != self._files[candidate.id]:
+            raise EngineNotReady(f"{path} was changed while the bench ran")
         endpoint = await engine.open(
             LoadSpec(
                 label=candidate.label,
                 model=candidate.model,
                 variant=candidate.variant,
-                path=self._job.paths.get(candidate.id),
+                path=path,
                 options=engine_options(candidate),
                 parallel=suite.load.concurrency,
                 log_dir=self._job.log_dir,
@@ -260,3 +264,12 @@ class Bench:
 
     def _now(self) -> int:
         return self._job.axis.relative(self._job.clock.now_ns())
+
+
+def _state_of(path: Path) -> tuple[int, int] | None:
+    """Size and time of change; None for a file that is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns

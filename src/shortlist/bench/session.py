@@ -13,7 +13,7 @@ from shortlist.bench.roster import ENDPOINT, Roster
 from shortlist.bench.run import Bench, Job
 from shortlist.clock import SYSTEM, RunAxis, iso, wall_ns
 from shortlist.engines import Engine, EngineContext, find_engine
-from shortlist.errors import InvalidModel, RunMismatch
+from shortlist.errors import InvalidModel, RunMismatch, StoreError
 from shortlist.hostlock import bench_lock
 from shortlist.machine import boot_id, clock_source, fingerprint, host_facts, one_line, versions
 from shortlist.modelfile import sha256_file
@@ -133,8 +133,14 @@ async def run_session(
             if sink.failed is None:
                 store.set_state(info.id, state)
         if sink.failed is not None:
-            raise sink.failed
+            raise _told(sink, sink.failed)
         return state
+
+
+def _told(sink: Sink, error: StoreError) -> StoreError:
+    """The write error with what became of the samples in memory."""
+    lost = f"; {sink.lost} were lost" if sink.lost else ""
+    return StoreError(f"{error.message}; {sink.kept} unsaved items are in the reserve file{lost}", hint=error.hint)
 
 
 def _store_start(session: Session, store: Store) -> None:

@@ -194,8 +194,9 @@ def _fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, fl
             session = replace(session, info=replace(session.info, plan=plan))
     bases = sorted({pace.basis for pace in by_candidate.values()})
     estimate = blocks_ns(plan, session.blocks_left, by_candidate)
-    say(f"Plan    {len(plan.candidates)} candidates × {len(plan.suite.prompts)} prompts × {plan.suite.rounds} rounds = "
-        f"{len(plan.cells)} requests · about {units.about(estimate)} ({'; '.join(bases)})")  # fmt: skip
+    shape = f"{len(plan.candidates)} candidates × {len(plan.suite.prompts)} prompts × {plan.suite.rounds} rounds"
+    say(f"Plan    {shape} = {len(plan.cells)} requests")
+    say(f"Time    about {units.about(estimate)}, {'; '.join(bases)}")
     return session, estimate
 
 

@@ -29,7 +29,7 @@ def command(*, rounds: int | None, out: Path | None, as_json: bool) -> int:
     loaded = settings.load().with_flags(flags)
     # The demo is about our own three models, whatever the environment says of endpoints and prompts.
     loaded = loaded.without("endpoint", "prompt", "context")
-    say("Three small models of our own turn meeting notes into decision, owner and deadline.")
+    say("Three small models of our own read meeting notes: decision, owner, deadline.")
     say("They show the method; they are not a taste of local LLMs.")
     asked = Asked(models=demo.demo_names(), prompts=demo.demo_prompts_path(), name="demo", out=out, as_json=as_json)
     return run_bench(loaded, asked)

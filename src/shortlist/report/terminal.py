@@ -104,7 +104,9 @@ def _table(candidates: Sequence[CandidateSummary], sign: Callable[[str], str], w
         if one.n > one.failed:
             line.append("".join("  " + _padded(cells[column][row], widths[column]) for column in columns).rstrip())
         if one.reason:
-            lines += _with_reason(line, sign(one_line(one.reason)), width, is_measured=one.n > one.failed)
+            # An engine's log stands below the first line; the report and `runs export` have it.
+            reason = sign(one_line(one.reason.strip().split("\n", 1)[0]))
+            lines += _with_reason(line, reason, width, is_measured=one.n > one.failed)
         else:
             lines.append(line)
     return lines
