@@ -39,27 +39,16 @@ def _flag(value: object) -> bool:
     return known[str(value).strip().lower()]
 
 
-def _whole(low: int, high: int = 10**9) -> Callable[[object], int]:
-    def parse(value: object) -> int:
-        try:
-            number = int(str(value))
-        except ValueError:
-            number = low - 1
-        if isinstance(value, bool) or not low <= number <= high:
-            raise BadInput(f"{value!r} is not a whole number from {low} to {high}")
-        return number
+def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[object], float]:
+    what = "a whole number" if kind is int else "a number"
 
-    return parse
-
-
-def _real(low: float, high: float) -> Callable[[object], float]:
     def parse(value: object) -> float:
         try:
-            number = float(str(value))
+            number = kind(str(value))
         except ValueError:
             number = low - 1
         if isinstance(value, bool) or not low <= number <= high:
-            raise BadInput(f"{value!r} is not a number from {low:g} to {high:g}")
+            raise BadInput(f"{value!r} is not {what} from {low:g} to {high:g}")
         return number
 
     return parse
@@ -120,19 +109,23 @@ class Settings:
     api_key_file: Path | None = _setting(_path, None, "file that holds the endpoint's API key")
     models: tuple[str, ...] = _setting(_names, (), "models to bench when none are named", "BENCH_MODELS")
     prompt: str | None = _setting(_text, None, "one prompt to bench with, instead of a file", "BENCH_PROMPT")
-    rounds: int = _setting(_whole(1, 10_000), 5, "rounds: each a fresh engine process per candidate", "BENCH_ROUNDS")
+    rounds: int = _setting(
+        _number(int, 1, 10_000), 5, "rounds: each a fresh engine process per candidate", "BENCH_ROUNDS"
+    )
     stream: bool = _setting(_flag, True, "stream replies; without it there is no first-token time", "BENCH_STREAM")
-    max_tokens: int = _setting(_whole(1, 1_000_000), 150, "most tokens in an answer", "BENCH_MAX_TOKENS")
-    temperature: float = _setting(_real(0.0, 10.0), 0.0, "sampling temperature; 0 is greedy", "BENCH_TEMPERATURE")
-    concurrency: int = _setting(_whole(1, 4096), 1, "requests in flight at once")
-    warmup: int = _setting(_whole(0, 1000), 1, "requests before each block that are not counted")
-    seed: int = _setting(_whole(0, 2**31 - 1), 0, "seed of the sampling and of the order")
+    max_tokens: int = _setting(_number(int, 1, 1_000_000), 150, "most tokens in an answer", "BENCH_MAX_TOKENS")
+    temperature: float = _setting(
+        _number(float, 0.0, 10.0), 0.0, "sampling temperature; 0 is greedy", "BENCH_TEMPERATURE"
+    )
+    concurrency: int = _setting(_number(int, 1, 4096), 1, "requests in flight at once")
+    warmup: int = _setting(_number(int, 0, 1000), 1, "requests before each block that are not counted")
+    seed: int = _setting(_number(int, 0, 2**31 - 1), 0, "seed of the sampling and of the order")
     timeout: int = _setting(_duration, 120 * 10**9, "limit of one request, as 120s or 2m")
     engine: str = _setting(_text, "llamacpp", "what opens model files")
     device: str = _setting(_one_of("auto", "cpu", "gpu"), "auto", "where the engine computes")
-    threads: int | None = _setting(_whole(1, 1024), None, "threads of the engine; unset: the physical cores")
+    threads: int | None = _setting(_number(int, 1, 1024), None, "threads of the engine; unset: the physical cores")
     context: int | None = _setting(
-        _whole(16, 10**8), None, "tokens of context for each request; unset: the model's, 4096 at most"
+        _number(int, 16, 10**8), None, "tokens of context for each request; unset: the model's, 4096 at most"
     )
     ascii: bool = _setting(_flag, False, "plain ASCII instead of ✓ ± █")
     sources: Mapping[str, str] = field(default_factory=dict)

@@ -101,6 +101,7 @@ def test_a_broken_model_beside_a_good_one_is_marked_and_the_good_one_runs(tmp_pa
         ([A, *QUICK, "--timeout", "soon"], "--timeout"),
         ([A, *QUICK, "--header", "nonsense"], "is not a header"),
         (["--resume", "last", "--fixed-tokens", "3"], "fixed_tokens"),
+        (["--resume", "last", "--temperature", "1"], "temperature"),
         (["--resume", "abcd"], "unknown run"),
         (["x", "--endpoint", "localhost:1"], "is not a URL"),
     ],

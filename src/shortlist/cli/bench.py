@@ -103,7 +103,7 @@ def run_bench(settings: Settings, asked: Asked) -> int:
 
     _headers(asked.header)
     with Store.open(settings.home / "results.db") as store:
-        session = _resumed(store, asked) if asked.resume else _fresh(settings, asked)
+        session = _resumed(store, settings, asked) if asked.resume else _fresh(settings, asked)
         session, estimate_ns = _fit(session, store, asked)
         _announce(session)
         if asked.plan:
@@ -163,13 +163,15 @@ def _prompts(settings: Settings, asked: Asked, listed: object, listing: Path | N
 
 
 _NOT_WITH_RESUME = ("models", "models_file", "name", "fixed_tokens", "prefix_cache")
+_WITH_RESUME = ("rounds", "api_key_file", "ascii")
 
 
-def _resumed(store: "Store", asked: Asked) -> "Session":
+def _resumed(store: "Store", settings: Settings, asked: Asked) -> "Session":
     from shortlist.bench.session import resumed_session
     from shortlist.quality.prompts import load_prompts
 
     given = [name for name in _NOT_WITH_RESUME if getattr(asked, name)]
+    given += [name for name, source in settings.sources.items() if source == "flag" and name not in _WITH_RESUME]
     if given:
         raise BadInput(
             f"--resume goes on with the run as it was planned, and {', '.join(given)} would change it",
