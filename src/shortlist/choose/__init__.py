@@ -1,0 +1,1 @@
+"""From numbers to a decision: needs, scorecards, the choice and what would change it."""
