@@ -360,7 +360,7 @@ def test_load_time_is_the_models_alone(tmp_path: Path) -> None:
 
 def test_a_fixed_length_ignores_the_end(tmp_path: Path) -> None:
     async def use(engine: Fake, endpoint: Endpoint) -> None:
-        keys = engine.extra_body(Generation(fixed_tokens=20))
+        keys = {**engine.extra_body(Generation(fixed_tokens=20)), "max_tokens": 20}
         assert len(content(await stream(endpoint, request(**keys)))) == 20
         assert engine.extra_body(Generation()) == {}
 
