@@ -83,6 +83,11 @@ def size(count: float) -> str:
     return f"{_three_digits(count / 1e9)} GB"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 round`, `3 rounds`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def rate(per_s: float) -> str:
     """Three digits: `54.8`; the unit stands in the column's head."""
     return _three_digits(per_s)

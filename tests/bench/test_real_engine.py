@@ -17,6 +17,7 @@ from shortlist.results.store import Store
 from shortlist.results.summary import summarise
 
 pytestmark = pytest.mark.engine
+ONE_THREAD = Opening("llamacpp", EngineOptions(device="cpu", threads=1))
 
 
 def bench(folder: Path, names: list[str], prompts: tuple[Prompt, ...], rounds: int = 1, **how: object) -> Run:
@@ -82,9 +83,7 @@ def test_two_greedy_runs_give_one_golden_export(tmp_path: Path) -> None:
 def test_a_model_file_that_changes_while_the_bench_runs_fails_its_candidate(tmp_path: Path) -> None:
     path = tmp_path / "mine.gguf"
     path.write_bytes(demo.demo_model_path("notes-small").read_bytes())
-    some = new_session(
-        Suite(asked(1), rounds=3), make_roster([str(path)], None, Opening("llamacpp", EngineOptions(device="cpu", threads=1)))
-    )
+    some = new_session(Suite(asked(1), rounds=3), make_roster([str(path)], None, ONE_THREAD))
     done: list[BlockOver] = []
 
     def touch(told: object) -> None:
@@ -99,9 +98,8 @@ def test_a_model_file_that_changes_while_the_bench_runs_fails_its_candidate(tmp_
 
 
 def test_fixed_tokens_ignores_the_end_token(tmp_path: Path) -> None:
-    opening = Opening("llamacpp", EngineOptions(device="cpu", threads=1))
     suite = Suite(asked(2), Generation(fixed_tokens=40), rounds=1)
-    some = new_session(suite, make_roster(["notes-small"], None, opening))
+    some = new_session(suite, make_roster(["notes-small"], None, ONE_THREAD))
     with Store.open(tmp_path / "results.db") as store:
         run(some, store)
         samples = stored(some, store).samples

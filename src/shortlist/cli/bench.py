@@ -196,8 +196,9 @@ def _fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, fl
             session = replace(session, info=replace(session.info, plan=plan))
     bases = sorted({pace.basis for pace in by_candidate.values()})
     estimate = blocks_ns(plan, session.blocks_left, by_candidate)
-    shape = f"{len(plan.candidates)} candidates × {len(plan.suite.prompts)} prompts × {plan.suite.rounds} rounds"
-    say(f"Plan    {shape} = {len(plan.cells)} requests")
+    sizes = ((plan.candidates, "candidate"), (plan.suite.prompts, "prompt"), (range(plan.suite.rounds), "round"))
+    shape = " × ".join(units.counted(len(some), noun) for some, noun in sizes)
+    say(f"Plan    {shape} = {units.counted(len(plan.cells), 'request')}")
     say(f"Time    about {units.about(estimate)}, {'; '.join(bases)}")
     return session, estimate
 

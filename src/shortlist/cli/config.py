@@ -67,8 +67,9 @@ def list_(*, as_json: bool) -> None:
     for engine in engines:
         state = f"{engine.version or 'version unknown'}" if engine.available else f"not available: {engine.reason}"
         emit(f"engine {engine.name:<9} {state}")
-        for line in (*engine.devices, *engine.acceleration):
-            emit(f"       {'':<9} {line}")
+        for line in (*engine.devices, ", ".join(engine.acceleration)):
+            if line:
+                emit(f"       {'':<9} {line}")
 
 
 @command.command()
