@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import pytest
@@ -64,5 +65,4 @@ def test_unknown_name_is_an_error() -> None:
 def test_cards_hold_no_machine_paths() -> None:
     """A card speaks of files by name, never by where they were made."""
     for name in demo_names():
-        assert "/work" not in json.dumps(card(name))
-        assert "/tmp" not in json.dumps(card(name))
+        assert not re.search(r"(?<![\w.])/[a-z]+/", json.dumps(card(name))), "a path of some machine"
