@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE / "bench"), str(HERE / "cli"), str(HERE.parent / "benchmarks")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "benchmarks")]
 
 
 @pytest.fixture(autouse=True)

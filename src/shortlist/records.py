@@ -461,13 +461,17 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One rating by a person (or a second model), keyed by the output's hash."""
+    """One rating by a person (or a second model), keyed by the output's hash (`quality.outputs.output_key`).
+
+    `repeat` counts how often the rater had seen the output before: 0 is the rating, later ones show how steady it is.
+    """
 
     output_sha256: str
     rater: str
     dimension: str
     value: int
     note: str = ""
+    repeat: int = 0
 
 
 # --- what is concluded ----------------------------------------------------------------------------------------------

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benches import session
-
+from bench.benches import session
 from shortlist.bench.session import Connection, resumed_session, run_session
 from shortlist.results.store import Store
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from benches import accepted_per_cell
 
+from bench.benches import accepted_per_cell
 from shortlist.clock import monotonic_ns
 from shortlist.results.store import Store
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benches import run, stored
 
+from bench.benches import run, stored
 from shortlist import demo
 from shortlist.bench.progress import BlockOver
 from shortlist.bench.roster import Opening, make_roster

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from benches import OTHER, QUICK, accepted_per_cell, concurrent, prompts, quiet, resume, run, session, stored
 
+from bench.benches import OTHER, QUICK, accepted_per_cell, concurrent, prompts, quiet, resume, run, session, stored
 from shortlist.bench.progress import BlockOver, Measured, Warned
 from shortlist.bench.session import Connection, resumed_session, run_session
 from shortlist.errors import HostBusy, RunMismatch, StoreError

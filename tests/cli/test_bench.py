@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from commands import argv, environment, shortlist
 
+from cli.commands import argv, environment, shortlist
 from gguf_files import BROKEN, llama_bytes
 
 QUICK = ("--engine", "fake", "--warmup", "0")
@@ -24,7 +24,7 @@ def test_a_bench_prints_a_table_writes_a_report_and_is_listed(tmp_path: Path) ->
     assert "2 candidates × 4 prompts × 2 rounds = 16 requests" in done.err
     assert max(map(len, done.out.splitlines())) <= 80
     (folder,) = tmp_path.glob("shortlist-*")
-    assert {p.name for p in folder.iterdir()} == {"report.md", "report.csv", "report.json"}
+    assert {p.name for p in folder.iterdir()} == {"report.html", "report.md", "report.csv", "report.json", "figures"}
     header = (folder / "report.csv").read_text().splitlines()[0]
     assert header.startswith("model,rounds,latency_avg,latency_p95,tokens_per_sec_avg,sample,status")
     listed = shortlist("runs", "list", "--json", cwd=tmp_path).json

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from commands import shortlist
 
+from cli.commands import shortlist
 from shortlist import settings
 
 

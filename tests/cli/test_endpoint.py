@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from commands import Done, shortlist
 
+from cli.commands import Done, shortlist
 from shortlist.engines import EngineContext, LoadSpec
 from shortlist.engines.fake import Fake
 from shortlist.records import EngineOptions, Variant

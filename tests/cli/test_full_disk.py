@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import argv, environment, shortlist
+
+from cli.commands import argv, environment, shortlist
 
 pytestmark = pytest.mark.root
 A = "ttft=3ms,gap=1ms,chunks=4"

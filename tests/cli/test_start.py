@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import MAIN, shortlist
+
+from cli.commands import MAIN, shortlist
 
 HEAVY = (
     "xllamacpp",

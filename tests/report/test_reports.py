@@ -216,8 +216,8 @@ def test_the_reports_are_written_whole_and_written_over(tmp_path: Path) -> None:
     out = tmp_path / "new" / "folder"
     for _ in range(2):
         paths = write_report(SUMMARY, out)
-        assert [path.name for path in paths] == ["report.md", "report.csv", "report.json"]
-        assert sorted(path.name for path in out.iterdir()) == ["report.csv", "report.json", "report.md"]
+        assert [path.name for path in paths] == ["report.html", "report.md", "report.csv", "report.json"]
+        assert sorted(path.name for path in out.iterdir()) == ["report.csv", "report.html", "report.json", "report.md"]
     assert (out / "report.md").read_text(encoding="utf-8") == render_markdown(SUMMARY)
     assert (out / "report.csv").read_bytes().decode() == render_csv(SUMMARY)
 
@@ -236,7 +236,7 @@ def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> Non
     (tmp_path / "out" / "report.md").mkdir()
     with pytest.raises(StoreError, match="cannot be written"):
         write_report(SUMMARY, tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["report.md"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "report.md"]
 
 
 def test_rich_is_imported_by_the_terminal_alone() -> None:

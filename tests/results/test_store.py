@@ -307,12 +307,12 @@ def test_a_file_of_version_1_opens_with_its_run_intact(tmp_path: Path) -> None:
 def test_a_further_step_runs_once_and_keeps_the_data(store: Store) -> None:
     store.add_run(RUN)
     steps = (*STEPS, "ALTER TABLE run ADD COLUMN place TEXT; UPDATE run SET place = 'here'")
-    for found in (1, 2):
+    for found in (2, 3):
         with store._writing() as connection:
             assert migrate(connection, steps) == found
     with store._reading() as connection:
         assert connection.exec_driver_sql("SELECT place FROM run").scalars().all() == ["here"]
-        assert connection.exec_driver_sql("SELECT version FROM schema_version").scalars().all() == [1, 2]
+        assert connection.exec_driver_sql("SELECT version FROM schema_version").scalars().all() == [1, 2, 3]
 
 
 def test_a_step_that_fails_leaves_the_file_at_its_version(store: Store) -> None:
@@ -320,7 +320,7 @@ def test_a_step_that_fails_leaves_the_file_at_its_version(store: Store) -> None:
         migrate(connection, (*STEPS, "CREATE TABLE half (id TEXT); DROP TABLE nowhere"))
     assert "half" not in columns(store.path)
     with store._writing() as connection:
-        assert migrate(connection) == 1
+        assert migrate(connection) == 2
 
 
 def test_a_newer_file_is_refused_and_left_untouched(tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ def test_a_newer_file_is_refused_and_left_untouched(tmp_path: Path) -> None:
         connection.execute("INSERT INTO schema_version VALUES (7, 'tomorrow')")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="version 7 and this Shortlist knows up to 1") as caught:
+    with pytest.raises(StoreError, match="version 7 and this Shortlist knows up to 2") as caught:
         Store.open(path)
     assert caught.value.hint == "pip install --upgrade shortlist"
     assert path.read_bytes() == before

@@ -139,7 +139,7 @@ def _facets(told: Told) -> list[dict[str, Any]]:
         {"id": "item", "kind": "must_include", "any_of": [told.facts.item.core]},
         {"id": "owner", "kind": "must_include", "any_of": [told.facts.owner], "critical": True},
         {"id": "deadline", "kind": "must_include", "any_of": spellings(told.facts.date)},
-        {"id": "no-invented-name", "kind": "must_not_include", "any_of": others},
+        {"id": "no-invented-name", "kind": "must_not_include", "any_of": others, "critical": True},
         {"id": "len", "kind": "max_words", "value": MAX_WORDS},
     ]
     return [facet for facet in facets if facet.get("any_of") != []]

@@ -12,7 +12,12 @@ from shortlist.errors import Interrupted, ShortlistError
 
 COMMANDS = {
     "demo": ("shortlist.cli.demo", "The whole job on three built-in models, offline."),
+    "init": ("shortlist.cli.init", "A prompts.json, models.json and needs.toml to start from."),
     "bench": ("shortlist.cli.bench", "Measure models on a fixed set of prompts."),
+    "choose": ("shortlist.cli.choose", "Which candidate to ship, by needs and preferences."),
+    "annotate": ("shortlist.cli.annotate", "Rate answers by hand, blind."),
+    "score": ("shortlist.cli.score", "Score answers by facets; take in ratings."),
+    "agreement": ("shortlist.cli.agreement", "How far raters agree, and each with themselves."),
     "report": ("shortlist.cli.report", "Write a run as Markdown, CSV and JSON."),
     "runs": ("shortlist.cli.runs", "List, show, export, import and remove runs."),
     "config": ("shortlist.cli.config", "Settings with their sources; engines and devices found."),

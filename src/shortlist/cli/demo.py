@@ -6,8 +6,13 @@ from typing import Any
 import click
 
 from shortlist import demo, settings
-from shortlist.cli.bench import Asked, run_bench
+from shortlist.cli.bench import run_bench
+from shortlist.cli.choose import AskedNeeds
 from shortlist.cli.output import say
+from shortlist.cli.planning import Asked
+
+NEEDS = AskedNeeds(typed=("p95<2s", "memory<1GB"), prefer="quality,latency")
+"""What the demo asks of a note-taking model."""
 
 
 @click.command(name="demo")
@@ -31,5 +36,7 @@ def command(*, rounds: int | None, out: Path | None, as_json: bool) -> int:
     loaded = loaded.without("endpoint", "prompt", "context")
     say("Three small models of our own read meeting notes: decision, owner, deadline.")
     say("They show the method; they are not a taste of local LLMs.")
-    asked = Asked(models=demo.demo_names(), prompts=demo.demo_prompts_path(), name="demo", out=out, as_json=as_json)
+    asked = Asked(
+        models=demo.demo_names(), prompts=demo.demo_prompts_path(), name="demo", out=out, as_json=as_json, needs=NEEDS
+    )
     return run_bench(loaded, asked)

@@ -2,10 +2,13 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable, Mapping
 
+from shortlist.choose.decision import Decision
 from shortlist.records import Interval
 from shortlist.report.escape import csv_cell
+from shortlist.report.verdicts import judgements_of, standing
 from shortlist.results.figures import CandidateSummary, RunSummary
 
 Cell = str | int | float | None
@@ -94,10 +97,32 @@ def _cell(value: Cell) -> Cell:
     return csv_cell(value) if isinstance(value, str) else value
 
 
-def render_csv(summary: RunSummary) -> str:
-    """The rows as CSV (RFC 4180); an empty cell is "not measured"."""
-    rows = [_row(summary, one) for one in summary.candidates]
-    heads = list(rows[0]) if rows else list(_SEED)
+def _decided(decision: Decision | None, candidate: str) -> dict[str, Cell]:
+    """What the decision says of a candidate; no columns without one."""
+    if decision is None:
+        return {}
+    judged = judgements_of(decision, candidate)
+    row: dict[str, Cell] = {
+        "choice": decision.choice.verdict,
+        "verdict": standing(decision, candidate),
+        "is_pick": int(candidate == decision.choice.pick),
+    }
+    names = Counter(need.figure for need in decision.needs)
+    for need in decision.needs:
+        head = need.figure if names[need.figure] == 1 else need.text
+        row[f"need_{head}"] = judged[need.text].verdict if need.text in judged else None
+    for card in decision.scorecards:
+        if card.candidate == candidate:
+            row["licence"] = card.licence
+            for figure, interval in card.quality.items():
+                row |= {figure: interval.point, f"{figure}_low": interval.low, f"{figure}_high": interval.high}
+    return row
+
+
+def render_csv(summary: RunSummary, decision: Decision | None = None) -> str:
+    """The rows as CSV (RFC 4180); an empty cell is "not measured". A decision adds its columns at the end."""
+    rows = [_row(summary, one) | _decided(decision, one.candidate) for one in summary.candidates]
+    heads = list(dict.fromkeys(head for row in rows for head in row)) if rows else list(_SEED)
     written = io.StringIO()
     writer = csv.DictWriter(written, heads, lineterminator="\r\n")
     writer.writeheader()

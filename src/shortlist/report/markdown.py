@@ -3,9 +3,21 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from shortlist.choose.decision import Decision, NeedJudgement
 from shortlist.records import Interval
 from shortlist.report.escape import markdown_block, markdown_cell, markdown_inline
 from shortlist.report.numbers import NOTHING, nanoseconds, with_error
+from shortlist.report.scene import Scene
+from shortlist.report.verdicts import (
+    difference_numbers,
+    difference_words,
+    figure_name,
+    flip_lines,
+    footing,
+    judgement_words,
+    need_text,
+    standing_words,
+)
 from shortlist.report.wording import GLYPHS, comparison_line, notes, run_line
 from shortlist.results.figures import Answer, CandidateSummary, PromptFigure, PromptSummary, RunSummary
 
@@ -39,9 +51,10 @@ _OUTPUTS = (
 )
 
 
-def render_markdown(summary: RunSummary) -> str:
-    """The report as Markdown; answers stand in fenced blocks as plain text."""
+def render_markdown(summary: RunSummary, decision: Decision | None = None) -> str:
+    """The report as Markdown, the decision on top; answers stand in fenced blocks as plain text."""
     parts = [
+        *_decision(summary, decision),
         f"# {markdown_inline(run_line(summary))}",
         f"Started {markdown_inline(summary.started_at)}, {summary.state}.",
         *(f"> **Warning:** {markdown_inline(warning)}" for warning in summary.warnings),
@@ -65,6 +78,53 @@ def render_markdown(summary: RunSummary) -> str:
         _manner(summary),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _decision(summary: RunSummary, decision: Decision | None) -> list[str]:
+    """The sentence as the first line, then needs, differences, what would change it, and what to run next."""
+    if decision is None:
+        return []
+    scene = Scene(summary, decision)
+    shown = [one.candidate for one in summary.candidates]
+    head = ["Candidate", "Verdict", *(markdown_inline(need_text(need)) for need in decision.needs)]
+    rows = [
+        [
+            markdown_inline(scene.label(candidate)),
+            markdown_inline(standing_words(decision, candidate)),
+            *(_judged(scene.judgement(candidate, need)) for need in decision.needs),
+        ]
+        for candidate in shown
+    ]
+    parts = [f"# {markdown_inline(decision.sentence)}", _bullets(footing(decision)), _table(head, rows)]
+    flips = flip_lines(decision)
+    if flips:
+        parts += ["## What would change this", _bullets(flips)]
+    if decision.differences:
+        against = markdown_inline(scene.label(scene.reference or ""))
+        parts += [f"## Difference to {against}", _differences(scene, decision)]
+    for advice in decision.advice:
+        parts.append(markdown_inline(advice.text))
+        if advice.command:
+            parts.append(markdown_block(advice.command))
+    return parts
+
+
+def _judged(judged: NeedJudgement | None) -> str:
+    number = "" if judged is None or judged.interval is None else f" ({with_error(judged.interval)})"
+    return markdown_inline(judgement_words(judged) + number)
+
+
+def _differences(scene: Scene, decision: Decision) -> str:
+    rows = [
+        [
+            markdown_inline(scene.label(one.candidate)),
+            markdown_inline(figure_name(one.preference)),
+            markdown_inline(difference_numbers(one)),
+            markdown_inline(difference_words(one)),
+        ]
+        for one in decision.differences
+    ]
+    return _table(["Candidate", "In", "Difference", "Verdict"], rows)
 
 
 def _row(cells: Iterable[str]) -> str:

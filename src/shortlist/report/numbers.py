@@ -60,7 +60,7 @@ def with_error(interval: Interval | None) -> str:
     if interval.method == "exact" or (interval.low is None and interval.high is None):
         return text
     divisor, _ = _scale(interval.point, interval.unit)
-    decimals = 0 if interval.unit == "share" else _decimals(interval.point / divisor)
+    decimals = 0 if interval.unit == "share" else _decimals((interval.point or interval.high or 0.0) / divisor)
     if interval.low is None or interval.high is None:
         end, sign = (interval.low, "≥") if interval.high is None else (interval.high, "≤")
         return f"{text} {sign}{(end or 0.0) / divisor:.{decimals}f}"

@@ -10,9 +10,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from shortlist.choose.decision import Decision
 from shortlist.records import Interval
+from shortlist.report.decision_text import cut, decision_lines
 from shortlist.report.escape import ascii_only, one_line
 from shortlist.report.numbers import value, with_error
+from shortlist.report.scene import Scene
 from shortlist.report.wording import GLYPHS, comparison_line, notes, run_line
 from shortlist.results.figures import CandidateSummary, RunSummary
 
@@ -29,6 +32,7 @@ class _Column:
 
 # In the order of their worth: what does not fit is left out from the end, and the report has it.
 _COLUMNS = (
+    _Column("facets", "facets", with_error),
     _Column("latency", "latency.mean", with_error),
     _Column("p95", "latency.p95", with_error),
     _Column("tok/s", "tokens_per_s", with_error),
@@ -47,24 +51,56 @@ def is_ascii_wanted(file: TextIO) -> bool:
 
 
 def print_summary(
-    summary: RunSummary, file: TextIO | None = None, *, is_ascii: bool | None = None, width: int = 80
+    summary: RunSummary,
+    file: TextIO | None = None,
+    *,
+    is_ascii: bool | None = None,
+    width: int = 80,
+    decision: Decision | None = None,
 ) -> None:
-    """Print the table, fitting `width` columns. `NO_COLOR`, or a file that is no terminal, gives no colour."""
+    """Print the decision, where there is one, and the table, fitting `width` columns; a command to paste stays whole.
+
+    `NO_COLOR`, or a file that is no terminal, gives no colour.
+    """
     target = sys.stdout if file is None else file
     plain = is_ascii_wanted(target) if is_ascii is None else is_ascii
+    decided = decision_lines(Scene(summary, decision), is_ascii=plain, width=width)
+    lines = summary_lines(summary, is_ascii=plain, width=width, is_decided=bool(decided))
+    _print([*decided, *lines], target, width)
+
+
+def print_decision(
+    summary: RunSummary,
+    decision: Decision,
+    file: TextIO | None = None,
+    *,
+    is_ascii: bool | None = None,
+    width: int = 80,
+) -> None:
+    """Print the decision alone, as `print_summary` does above the table."""
+    target = sys.stdout if file is None else file
+    plain = is_ascii_wanted(target) if is_ascii is None else is_ascii
+    _print(decision_lines(Scene(summary, decision), is_ascii=plain, width=width), target, width)
+
+
+def _print(lines: Sequence[Text], target: TextIO, width: int) -> None:
     console = Console(file=target, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True)
-    for line in summary_lines(summary, is_ascii=plain, width=width):
+    for line in lines:
         console.print(line)
 
 
-def summary_lines(summary: RunSummary, *, is_ascii: bool = False, width: int = 80) -> list[Text]:
-    """The lines of the table and of what stands under it."""
+def summary_lines(
+    summary: RunSummary, *, is_ascii: bool = False, width: int = 80, is_decided: bool = False
+) -> list[Text]:
+    """The lines of the table and of what stands under it; a decision above it has told who is ahead already."""
     sign = ascii_only if is_ascii else str
     lines = _wrapped(sign(one_line(run_line(summary))), width, "")
     lines.append(Text())
     lines += _table(summary.candidates, sign, width)
+    for name, interval in (summary.quality.nulls if summary.quality else {}).items():
+        lines.append(Text(sign(f"  {name} answer (the floor): {with_error(interval)} of facets")))
     lines.append(Text())
-    for one in summary.comparisons:
+    for one in () if is_decided else summary.comparisons:
         lines += _wrapped(sign(one_line(comparison_line(summary, one))), width, "  ")
     for note in notes(summary):
         lines += _wrapped(sign(one_line(note)), width, "  ")
@@ -92,14 +128,17 @@ def _table(candidates: Sequence[CandidateSummary], sign: Callable[[str], str], w
     while True:
         fixed = 2 + 2 + state_width + sum(2 + widths[column] for column in columns)
         name_width = min(longest, width - fixed)
-        if name_width >= min(longest, _NARROWEST_NAME) or not columns:
+        is_wide = name_width >= min(longest, _NARROWEST_NAME)
+        # Two names that are cut to the same letters tell nobody which is which.
+        shown = {cut(name, max(1, name_width), sign("…")) for name in names}
+        if (is_wide and len(shown) == len(set(names))) or not columns:
             break
         columns.pop()
     name_width = max(1, name_width)
     head = "".join("  " + _padded(column.head, widths[column]) for column in columns)
     lines = [Text(" " * (4 + name_width + state_width) + head.rstrip())] if columns else []
     for row, one in enumerate(candidates):
-        line = Text("  " + _padded(_middle_cut(names[row], name_width, sign("…")), name_width) + "  ")
+        line = Text("  " + _padded(cut(names[row], name_width, sign("…")), name_width) + "  ")
         line.append(_padded(states[row], state_width), _STYLES[one.status])
         if one.n > one.failed:
             line.append("".join("  " + _padded(cells[column][row], widths[column]) for column in columns).rstrip())
@@ -123,13 +162,3 @@ def _with_reason(line: Text, reason: str, width: int, *, is_measured: bool) -> l
 
 def _padded(text: str, width: int) -> str:
     return text + " " * max(0, width - cell_len(text))
-
-
-def _middle_cut(text: str, width: int, ellipsis: str) -> str:
-    """Names often differ at their ends: a long one loses its middle."""
-    if cell_len(text) <= width:
-        return text
-    keep = max(0, width - len(ellipsis))
-    while keep and cell_len(text[: keep - keep // 2] + text[len(text) - keep // 2 :]) > width - len(ellipsis):
-        keep -= 1
-    return text[: keep - keep // 2] + ellipsis + text[len(text) - keep // 2 :]

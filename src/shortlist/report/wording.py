@@ -8,6 +8,8 @@ from shortlist.results.figures import RunSummary, SpeedComparison
 
 GLYPHS: Mapping[CandidateStatus, str] = {"ok": "✓", "partial": "~", "failed": "✕", "skipped": "–"}
 
+MEASURING_ERROR = "Measuring error: not known, for no self-test was recorded with this run."
+
 _JUDGED = {"latency.mean": "latency", "tokens_per_s": "tokens/s"}
 _NOTED = {"latency.p95": "p95", "latency.p99": "p99"}
 

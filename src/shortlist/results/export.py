@@ -167,7 +167,9 @@ class _Reader:
         samples = self._unique("samples", run.samples, lambda one: one.id)
         self._unique("events", run.events, lambda one: (one.executor, one.sequence))
         self._unique("scores", run.scores, lambda one: (one.sample, one.scorer))
-        self._unique("annotations", run.annotations, lambda one: (one.output_sha256, one.rater, one.dimension))
+        self._unique(
+            "annotations", run.annotations, lambda one: (one.output_sha256, one.rater, one.dimension, one.repeat)
+        )
         self._unique("memory_points", run.memory_points, lambda one: (one.block, one.ns, one.phase))
         self._known("cells", "candidate", ((cell.candidate, candidates) for cell in plan.cells))
         self._known("blocks", "candidate", ((block.candidate, candidates) for block in run.blocks))

@@ -72,6 +72,9 @@ FIGURES: Mapping[str, str] = {
     "output_characters": "characters of an answer",
     "length_share": "answers cut at the token limit",
     "error_rate": "requests that failed",
+    "facets": "facets passed, 0 with a failed critical one; mean of clusters",
+    "critical": "answers that failed a critical facet",
+    "rating": "ratings by hand, 1 to 5, raters centred; mean of clusters",
 }
 """Every figure and what it means; a candidate has those that its run can give."""
 
@@ -144,6 +147,54 @@ class SpeedComparison:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptQualityFigure:
+    """One candidate on one prompt, over all its answers. `failed`: facet → in how many of the `n` answers it failed."""
+
+    candidate: str
+    n: int
+    facets: float | None
+    has_critical_failure: bool
+    failed: Mapping[str, int] = field(default_factory=dict)
+    rating: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptQuality:
+    """One prompt's quality. `nulls`: the facet score of the empty answer and of the echo; none without facets."""
+
+    prompt: str
+    cluster: str
+    figures: tuple[PromptQualityFigure, ...]
+    nulls: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PairFigure:
+    """Pairs of prompts with the same expected answer: how many a candidate has both right, one only, neither.
+
+    Right is every facet passed in every answer. `share` is both right of all pairs; `differing` are those with one.
+    """
+
+    candidate: str
+    both: int
+    one: int
+    neither: int
+    share: Interval
+    differing: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QualitySummary:
+    """Quality prompt by prompt; `nulls`: the facets of an empty answer (`empty`) and of the prompt itself (`echo`)."""
+
+    prompts: tuple[PromptQuality, ...]
+    nulls: Mapping[str, Interval]
+    pairs: tuple[PairFigure, ...] = ()
+    raters: tuple[str, ...] = ()
+    clusters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RunSummary:
     """A run, summarised. `round_ns` is how long one more round of every candidate takes; None: unknown."""
 
@@ -165,6 +216,7 @@ class RunSummary:
     engines: tuple[str, ...] = ()
     round_ns: int | None = None
     warnings: tuple[str, ...] = ()
+    quality: QualitySummary | None = None
 
     @property
     def short_id(self) -> str:

@@ -76,7 +76,19 @@ _FIRST: Step = """
     )
 """
 
-STEPS: tuple[Step, ...] = (_FIRST,)
+# A rater may see an output again: the repeat becomes part of the key, which SQLite can only do in a new table.
+_REPEATED_RATINGS: Step = """
+    CREATE TABLE annotation_of_2 (
+      run TEXT NOT NULL REFERENCES run(id) ON DELETE CASCADE, output_sha256 TEXT NOT NULL,
+      rater TEXT NOT NULL, dimension TEXT NOT NULL, value BIGINT NOT NULL, note {blob} NOT NULL,
+      repeat BIGINT NOT NULL, PRIMARY KEY (run, output_sha256, rater, dimension, repeat)
+    );
+    INSERT INTO annotation_of_2 SELECT run, output_sha256, rater, dimension, value, note, 0 FROM annotation;
+    DROP TABLE annotation;
+    ALTER TABLE annotation_of_2 RENAME TO annotation
+"""
+
+STEPS: tuple[Step, ...] = (_FIRST, _REPEATED_RATINGS)
 """Step n brings a file from version n − 1 to n."""
 
 _BLOB = {"sqlite": "BLOB", "postgresql": "BYTEA"}

@@ -102,7 +102,7 @@ def load_run(connection: Connection, run_id: str) -> Run:
         events=events,
         scores=_all(connection, _of(run_id, tables.SCORE, "sample", "scorer"), rows.score_of),
         annotations=_all(
-            connection, _of(run_id, tables.ANNOTATION, "output_sha256", "rater", "dimension"), _annotation_of
+            connection, _of(run_id, tables.ANNOTATION, "output_sha256", "rater", "dimension", "repeat"), _annotation_of
         ),
         choices=_all(connection, _of(run_id, tables.CHOICE, "id"), lambda row: rows.loads(row["record"], Choice)),
     )

@@ -268,6 +268,14 @@ class Store:
         """A rating; a later one of the same rater replaces it."""
         self.write(run_id, [annotation])
 
+    def remove_annotation(self, run_id: str, annotation: Annotation) -> None:
+        """Take a rating back; nothing happens where there is none under its key."""
+        table = tables.ANNOTATION
+        key = {column.name for column in table.primary_key.columns} - {"run"}
+        where = [table.c[name] == getattr(annotation, name) for name in sorted(key)]
+        with self._writing() as connection:
+            connection.execute(delete(table).where(table.c.run == run_id, *where))
+
     def add_choice(
         self, run_id: str, choice: Choice, *, needs: Json, preferences: Json, seed: int | None = None
     ) -> str:
@@ -275,6 +283,24 @@ class Store:
         with self._writing() as connection:
             self._require(connection, run_id)
             return add_choice(connection, run_id, choice, (needs, preferences, seed))
+
+    def choice_basis(self, run_id: str, choice: str | None = None) -> tuple[Json, Json, int | None] | None:
+        """Needs, preferences and seed of a choice by the end of its id, else of the last; None: nothing was chosen.
+
+        Raises UnknownName for an id that no choice of the run has.
+        """
+        query = select(tables.CHOICE).where(tables.CHOICE.c.run == run_id).order_by(tables.CHOICE.c.id)
+        with self._reading() as connection:
+            found = list(connection.execute(query).mappings())
+        if choice is not None:
+            ids = [str(row["id"]) for row in found]
+            found = [row for row in found if str(row["id"]).endswith(choice)]
+            if len(found) != 1:
+                raise UnknownName("choice", choice, [one[-8:] for one in ids])
+        if not found:
+            return None
+        row = found[-1]
+        return rows.loads(row["needs"], dict), rows.loads(row["preferences"], dict), row["seed"]
 
     def _require(self, connection: Connection, run_id: str) -> None:
         if not connection.scalar(select(func.count()).where(tables.RUN.c.id == run_id)):

@@ -2,14 +2,26 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 
-from shortlist.records import Block, Candidate, CandidateResult, CandidateStatus, Executor, Prompt, Run, Sample
+from shortlist.records import (
+    Block,
+    Candidate,
+    CandidateResult,
+    CandidateStatus,
+    Executor,
+    Interval,
+    Prompt,
+    Run,
+    Sample,
+)
 from shortlist.results import candidate_figures as figures_of
 from shortlist.results import metrics
 from shortlist.results.accepted import Measured, Requests, requests_by_candidate
 from shortlist.results.candidate_figures import Manner
 from shortlist.results.figures import Answer, CandidateSummary, Outlier, PromptFigure, PromptSummary, RunSummary
+from shortlist.results.quality import quality_figures, quality_warnings, summarise_quality
 from shortlist.results.speed import SPEED_MARGIN, compare_speeds
 from shortlist.stats.outliers import modified_z_scores, outliers
 
@@ -22,7 +34,11 @@ def summarise(
     suite = run.info.plan.suite
     round_ns = _round_ns(run)
     manner = Manner(level, suite.generation.stream, failures_as_infinite, round_ns)
-    candidates = [_candidate(run, candidate, requests[candidate.id], manner) for candidate in run.info.plan.candidates]
+    quality = quality_figures(run, level)
+    candidates = [
+        _with_quality(_candidate(run, candidate, requests[candidate.id], manner), quality)
+        for candidate in run.info.plan.candidates
+    ]
     candidates += [_skipped(result) for result in run.info.skipped]
     return RunSummary(
         run=run.info.id,
@@ -42,8 +58,13 @@ def summarise(
         versions={name: version for executor in run.executors for name, version in executor.versions.items()},
         engines=_engines(run.blocks),
         round_ns=round_ns,
-        warnings=_warnings(run, candidates),
+        warnings=(*_warnings(run, candidates), *quality_warnings(run)),
+        quality=summarise_quality(run, level),
     )
+
+
+def _with_quality(one: CandidateSummary, quality: Mapping[str, Mapping[str, Interval]]) -> CandidateSummary:
+    return replace(one, figures={**one.figures, **quality.get(one.candidate, {})})
 
 
 def _one_per_host(run: Run) -> list[Executor]:

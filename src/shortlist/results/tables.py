@@ -170,6 +170,7 @@ ANNOTATION = Table(
     _key("dimension"),
     _big("value"),
     Column("note", StrangersText, nullable=False),
+    Column("repeat", BigInteger, primary_key=True),
 )
 
 MEMORY_POINT = Table(
