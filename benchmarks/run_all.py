@@ -9,8 +9,9 @@ SCRIPTS = {
     "startup": [],
     "client_error": [],
     "store_delay": [],
-    "gguf_fuzz": ["--files", "2000"],
+    "gguf_fuzz": ["--seconds", "10"],
     "ab_rates": ["--runs", "200"],
+    "decide_rates": ["--runs", "400"],
 }
 """Name and arguments; the longest last."""
 

@@ -95,5 +95,7 @@ def test_typed_needs_join_the_file_and_a_typed_order_replaces_its_own() -> None:
     joined = join_needs(file, [parse_need("memory<1GB")], ("latency",))
     assert [need.text for need in joined.needs] == ["p95<2s", "memory<1GB"]
     assert joined.prefer == ("latency",)
+    what_if = join_needs(file, [parse_need("p95<1s")])
+    assert [need.text for need in what_if.needs if need.figure == "latency.p95"] == ["p95<1s"]
     with pytest.raises(BadInput, match="two needs on"):
-        join_needs(file, [parse_need("p95<1s")])
+        join_needs(file, [parse_need("p95<1s"), parse_need("p95<3s")])

@@ -170,7 +170,12 @@ def _scale_end(value: float | str, unit: str) -> float:
 
 
 def join_needs(file: Needs | None, typed: Sequence[Need], order: Sequence[str] = ()) -> Needs:
-    """What a file says and what was typed beside it; a typed order replaces the file's. Raises BadInput."""
+    """What a file says and what was typed beside it: a typed order, or need on a figure, replaces the file's.
+
+    Raises BadInput where typed needs contradict each other.
+    """
     given = file or Needs()
-    joined = replace(given, needs=check_together([*given.needs, *typed]))
+    replaced = {need.figure for need in typed}
+    kept = [need for need in given.needs if need.figure not in replaced]
+    joined = replace(given, needs=check_together([*kept, *typed]))
     return replace(joined, prefer=tuple(order), weights=()) if order else joined

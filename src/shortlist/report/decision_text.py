@@ -61,7 +61,7 @@ def decision_lines(scene: Scene, *, is_ascii: bool = False, width: int = 80) -> 
 
 
 def _wrapped(text: str, width: int, indent: str, style: str = "") -> list[Text]:
-    found = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent)
+    found = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
     return [Text(line, style=style) for line in found]
 
 

@@ -110,7 +110,7 @@ def summary_lines(
 
 
 def _wrapped(text: str, width: int, indent: str, style: str = "") -> list[Text]:
-    found = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent + "  ")
+    found = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)
     return [Text(line, style=style) for line in found]
 
 
