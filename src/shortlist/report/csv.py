@@ -17,6 +17,9 @@ _SEED = ("model", "rounds", "latency_avg", "latency_p95", "tokens_per_sec_avg", 
 
 _FIGURES: tuple[tuple[str, str], ...] = (
     ("latency_p50_s", "latency.p50"),
+    ("facets", "facets"),
+    ("critical", "critical"),
+    ("rating", "rating"),
     ("latency_p99_s", "latency.p99"),
     ("latency_max_s", "latency.max"),
     ("ttft_avg_s", "ttft.mean"),
@@ -43,6 +46,9 @@ _FIGURES: tuple[tuple[str, str], ...] = (
 )
 
 _ENDS: tuple[tuple[str, str], ...] = (
+    ("facets_{}", "facets"),
+    ("critical_{}", "critical"),
+    ("rating_{}", "rating"),
     ("latency_avg_{}_s", "latency.mean"),
     ("latency_p95_{}_s", "latency.p95"),
     ("tokens_per_sec_{}", "tokens_per_s"),

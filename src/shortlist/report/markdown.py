@@ -43,6 +43,11 @@ _RESOURCES = (
     ("GPU memory", "memory.vram"),
     ("On disk", "footprint"),
 )
+_QUALITY = (
+    ("Facets", "facets"),
+    ("Critical failures", "critical"),
+    ("Rating", "rating"),
+)
 _OUTPUTS = (
     ("Tokens per answer", "output_tokens"),
     ("Characters per answer", "output_characters"),
@@ -60,6 +65,7 @@ def render_markdown(summary: RunSummary, decision: Decision | None = None) -> st
         *(f"> **Warning:** {markdown_inline(warning)}" for warning in summary.warnings),
         _workshop_table(summary),
         _bullets(notes(summary)),
+        *_quality(summary),
         "## Told apart?",
         _bullets(comparison_line(summary, one) for one in summary.comparisons) or "Nothing to compare.",
         "## Not measured, or not wholly",
@@ -78,6 +84,18 @@ def render_markdown(summary: RunSummary, decision: Decision | None = None) -> st
         _manner(summary),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _quality(summary: RunSummary) -> list[str]:
+    """Facets, critical failures and ratings; the null candidates stand below as the floor."""
+    if summary.quality is None:
+        return []
+    nulls = [[f"{name} answer (null)", with_error(one)] for name, one in summary.quality.nulls.items()]
+    return [
+        "## Quality",
+        _figures_table(summary.candidates, _QUALITY),
+        _table(["The floor", "Facets"], nulls) if nulls else "",
+    ]
 
 
 def _decision(summary: RunSummary, decision: Decision | None) -> list[str]:
