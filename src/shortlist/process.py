@@ -112,8 +112,11 @@ class Child:
     @classmethod
     async def start(cls, spec: ChildSpec) -> "Child":
         """Start the process and hand it its orders. Raises EngineNotReady when there is no such program."""
-        spec.log_dir.mkdir(parents=True, exist_ok=True)
-        log_fd, log = _create_log(spec.log_dir, spec.name)
+        try:
+            spec.log_dir.mkdir(parents=True, exist_ok=True)
+            log_fd, log = _create_log(spec.log_dir, spec.name)
+        except OSError as error:
+            raise EngineNotReady(f"{spec.name}: no log can be written in {spec.log_dir}: {error.strerror}") from error
         try:
             process, lifeline, answer = _spawn(spec, log_fd)
         finally:
@@ -205,11 +208,12 @@ class Child:
 
     def _watch(self) -> None:
         loop = asyncio.get_running_loop()
-        if hasattr(os, "pidfd_open"):
+        try:
             self._pidfd = os.pidfd_open(self.pid)
-            loop.add_reader(self._pidfd, self._on_exit)
-        else:
+        except (AttributeError, OSError):  # not Linux, an old kernel, or a sandbox that refuses the call
             self._poller = loop.create_task(self._poll())
+        else:
+            loop.add_reader(self._pidfd, self._on_exit)
 
     async def _poll(self) -> None:
         while self._process.poll() is None:

@@ -55,7 +55,10 @@ def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[
 
 
 def _duration(value: object) -> int:
-    return parse_duration_ns(str(value))
+    span_ns = parse_duration_ns(str(value))
+    if span_ns <= 0:
+        raise BadInput(f"{value!r} leaves no time at all", hint="write it like 120s or 2m")
+    return span_ns
 
 
 def _names(value: object) -> tuple[str, ...]:
@@ -183,7 +186,7 @@ def parse_value(name: str, value: object, origin: str) -> Any:
 def load(env: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
     """Settings of this environment and folder. Raises BadInput naming the variable, or InvalidFile the place."""
     env = os.environ if env is None else env
-    folder = Path.cwd() if folder is None else folder
+    folder = _here() if folder is None else folder
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
 
@@ -201,6 +204,13 @@ def load(env: Mapping[str, str] | None = None, folder: Path | None = None) -> Se
     for name, (text, variable) in from_env.items():
         take(name, text, variable)
     return Settings(**values, sources=sources)
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise BadInput(f"this folder is gone: {error.strerror}", hint="cd to one that exists") from None
 
 
 def _read_environment(env: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -240,7 +250,10 @@ def write_value(path: Path, name: str, value: str | None) -> None:
     else:
         plain = checked if isinstance(checked, bool | int | float) and name != "timeout" else value
         document[name] = list(checked) if isinstance(checked, tuple) else plain
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".tmp")
-    partial.write_text(tomlkit.dumps(document), encoding="utf-8")
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(tomlkit.dumps(document), encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from None

@@ -12,6 +12,7 @@ import pytest
 
 from cli.commands import argv, environment, shortlist
 from gguf_files import BROKEN, llama_bytes
+from shortlist.results.store import Store
 
 QUICK = ("--engine", "fake", "--warmup", "0")
 A, B = "ttft=3ms,gap=1ms,chunks=4", "ttft=9ms,gap=1ms,chunks=4"
@@ -104,6 +105,10 @@ def test_a_broken_model_beside_a_good_one_is_marked_and_the_good_one_runs(tmp_pa
         (["--resume", "last", "--temperature", "1"], "temperature"),
         (["--resume", "abcd"], "unknown run"),
         (["x", "--endpoint", "localhost:1"], "is not a URL"),
+        (["x", "--endpoint", "http://me:secret@localhost:1/v1"], "no user name"),
+        (["x", "--endpoint", "http://localhost:1/v1?api-key=secret"], "no user name"),
+        (["x", "--endpoint", "http://localhost:1/v1", "--prefix-cache"], "--prefix-cache"),
+        ([A, *QUICK, "--timeout", "0"], "leaves no time"),
     ],
 )
 def test_what_is_wrong_is_one_clear_error_with_exit_code_2(tmp_path: Path, args: list[str], told: str) -> None:
@@ -118,6 +123,38 @@ def test_an_endpoint_that_refuses_fails_its_candidate_and_nothing_finished_is_ex
     assert done.code == 1
     assert "failed" in done.out
     assert "127.0.0.1" in done.out + done.err
+
+
+def test_a_model_that_cannot_be_asked_is_marked_and_the_others_are_measured(tmp_path: Path) -> None:
+    small = ("--context", 2048, "--rounds", 1, "--threads", 1, "--json")
+    done = shortlist("bench", "notes-small", "notes-medium", *small, cwd=tmp_path)
+    assert done.code == 1  # both were trained for 1024 tokens
+    reasons = [one["reason"] for one in done.json["data"]["candidates"]]
+    assert all("a context of 2048 was asked" in reason for reason in reasons)
+    assert "notes-medium" in done.err
+
+
+def test_a_bench_in_which_nothing_was_measured_in_time_is_exit_1(tmp_path: Path) -> None:
+    done = shortlist("bench", A, *QUICK, "--rounds", 2, "--budget", "0s", cwd=tmp_path)
+    assert done.code == 1
+    assert "not even one round" in done.err
+    assert "budget is used up" in done.out
+
+
+def test_more_requests_at_once_than_prompts_are_told_and_cut(tmp_path: Path) -> None:
+    done = shortlist("bench", A, *QUICK, "--rounds", 1, "--concurrency", 16, "--json", cwd=tmp_path)
+    assert "4 requests at once instead of 16" in done.err
+    assert done.json["data"]["load"]["concurrency"] == 4
+
+
+def test_a_measured_run_that_lost_its_process_at_the_very_end_becomes_done(tmp_path: Path) -> None:
+    assert shortlist("bench", A, *QUICK, "--rounds", 1, cwd=tmp_path).code == 0
+    home = Path(os.environ["SHORTLIST_HOME"])
+    with Store.open(home / "results.db") as store:
+        store.set_state(store.resolve("last"), "running")
+    done = shortlist("bench", "--resume", "last", cwd=tmp_path)
+    assert done.code == 0
+    assert shortlist("runs", "list", "--json", cwd=tmp_path).json["data"][0]["state"] == "done"
 
 
 def test_strict_is_exit_3_when_a_candidate_failed_and_0_without(tmp_path: Path) -> None:

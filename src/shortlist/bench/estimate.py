@@ -59,17 +59,17 @@ def blocks_ns(plan: Plan, blocks: Sequence[PlannedBlock], by_candidate: Mapping[
     total = 0.0
     for block in blocks:
         pace = by_candidate[block.candidate]
-        requests = len(block.cells) + suite.warmup
+        requests = len(block.cells) + suite.warmup * suite.load.concurrency
         total += pace.start_ns + requests * pace.request_ns / suite.load.concurrency
     return total
 
 
 def rounds_that_fit(plan: Plan, by_candidate: Mapping[str, Pace], budget_ns: float) -> int:
-    """The most whole rounds, from the first, that the budget holds; at least one."""
+    """The most whole rounds, from the first, that the budget holds; 0 where not even one does."""
     spent, fitting = 0.0, 0
     for number in sorted({block.round for block in plan.blocks}):
         spent += blocks_ns(plan, [b for b in plan.blocks if b.round == number], by_candidate)
         if spent > budget_ns:
             break
         fitting = number
-    return max(1, fitting)
+    return fitting

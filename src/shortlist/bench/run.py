@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from shortlist.bench.progress import BlockOver, BlockStarted, Loaded, Measured, Progress, Warned
-from shortlist.bench.roster import engine_options
+from shortlist.bench.roster import ENDPOINT, engine_options
 from shortlist.clock import Clock, RunAxis, wall_ns
 from shortlist.engines import Engine, LoadSpec
-from shortlist.errors import EndpointError, EngineCrashed, EngineError, EngineNotReady, InvalidModel, ShortlistError
+from shortlist.errors import BadInput, EndpointError, EngineCrashed, EngineError, EngineNotReady, ShortlistError
 from shortlist.measure.drive import DriveSpec, drive
 from shortlist.measure.memory import read_memory
 from shortlist.measure.recording import PlannedRequest
@@ -37,6 +37,7 @@ from shortlist.records import (
     RunState,
     Sample,
     SampleError,
+    Suite,
     uuid7,
 )
 from shortlist.results.writer import Sink
@@ -126,7 +127,7 @@ class Bench:
         engine = self._job.open_engine(candidate)
         try:
             await self._measured(planned, block, engine)
-        except (EngineError, EndpointError, InvalidModel) as error:
+        except (EngineError, EndpointError, BadInput) as error:  # BadInput: what this model cannot be asked
             self._dead[candidate.id] += 1
             self._fail(planned, block, error)
         except BaseException:
@@ -140,18 +141,7 @@ class Bench:
         path = self._job.paths.get(candidate.id)
         if path is not None and _state_of(path) != self._files[candidate.id]:
             raise EngineNotReady(f"{path} was changed while the bench ran")
-        endpoint = await engine.open(
-            LoadSpec(
-                label=candidate.label,
-                model=candidate.model,
-                variant=candidate.variant,
-                path=path,
-                options=engine_options(candidate),
-                parallel=suite.load.concurrency,
-                log_dir=self._job.log_dir,
-                timeout_ns=START_LIMIT_NS,
-            )
-        )
+        endpoint = await engine.open(load_spec(candidate, suite, path, self._job.log_dir))
         block = replace(block, load_ns=engine.load_ns, load="warm" if engine.load_ns is not None else None)
         block = replace(block, endpoint=endpoint)
         self._tell(Loaded(candidate, engine.load_ns))
@@ -174,8 +164,9 @@ class Bench:
         self._finish(candidate, replace(block, state=state, error=error), measured)
 
     def _warmup_prompts(self, planned: PlannedBlock) -> list[str]:
+        """As many for every slot as the suite asks for."""
         asked = [cell.prompt for cell in planned.cells]
-        return [asked[i % len(asked)] for i in range(self._plan.suite.warmup)]
+        return [asked[i % len(asked)] for i in range(self._plan.suite.warmup * self._plan.suite.load.concurrency)]
 
     def _request(self, engine: Engine, endpoint: Endpoint, prompt: Prompt, cell: Cell | None) -> PlannedRequest:
         generation = self._plan.suite.generation
@@ -255,7 +246,7 @@ class Bench:
 
     def _warn(self, text: str) -> None:
         self._tell(Warned(text))
-        self.note("warning", {"text": text})
+        self.note("warning", {"message": text})
 
     def note(self, kind: str, data: Json) -> None:
         """Store an event of this executor."""
@@ -264,6 +255,21 @@ class Bench:
 
     def _now(self) -> int:
         return self._job.axis.relative(self._job.clock.now_ns())
+
+
+def load_spec(candidate: Candidate, suite: Suite, path: Path | None, log_dir: Path) -> LoadSpec:
+    """How a candidate is opened. Somebody else's endpoint is there at once or not at all: a request's limit holds."""
+    is_remote = ENDPOINT in candidate.options.extra
+    return LoadSpec(
+        label=candidate.label,
+        model=candidate.model,
+        variant=candidate.variant,
+        path=path,
+        options=engine_options(candidate),
+        parallel=suite.load.concurrency,
+        log_dir=log_dir,
+        timeout_ns=suite.timeout_ns if is_remote else START_LIMIT_NS,
+    )
 
 
 def _state_of(path: Path) -> tuple[int, int] | None:

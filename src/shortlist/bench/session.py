@@ -10,7 +10,7 @@ from pathlib import Path
 from shortlist.bench.plan import extend, make_plan
 from shortlist.bench.progress import Progress
 from shortlist.bench.roster import ENDPOINT, Roster
-from shortlist.bench.run import Bench, Job
+from shortlist.bench.run import Bench, Job, load_spec
 from shortlist.clock import SYSTEM, RunAxis, iso, wall_ns
 from shortlist.engines import Engine, EngineContext, find_engine
 from shortlist.errors import InvalidModel, RunMismatch, StoreError
@@ -78,21 +78,24 @@ def resumed_session(store: Store, ref: str, rounds: int | None, prompts: Sequenc
         )
     paths = {candidate: Path(path) for candidate, path in store.locations(run_id).items()}
     for candidate in run.info.plan.candidates:
-        _check_file(candidate.label, paths.get(candidate.id), [f.sha256 for f in candidate.variant.files])
+        first, files = paths.get(candidate.id), candidate.variant.files
+        for place, file in enumerate(
+            files
+        ):  # a split model lies in one folder, its first part is the one that is named
+            path = first if first is None or place == 0 else first.with_name(file.path)
+            _check_file(candidate.label, path, file.sha256)
     plan = extend(run.info.plan, rounds, prompts, iso(wall_ns()))
     return Session(replace(run.info, plan=plan, state="running"), paths, run)
 
 
-def _check_file(label: str, path: Path | None, digests: list[str | None]) -> None:
-    if not digests:
-        return
+def _check_file(label: str, path: Path | None, digest: str | None) -> None:
     if path is None:
         raise RunMismatch(f"it is not known where {label} lies on this host: the run was imported")
     try:
         found = sha256_file(path)
     except InvalidModel as error:
         raise RunMismatch(f"{label}: {error.message}", hint="put the file back, or start a new run") from None
-    if found != digests[0]:
+    if found != digest:
         raise RunMismatch(f"{path} has changed since the run began", hint="put the old file back, or start a new run")
 
 
@@ -117,24 +120,46 @@ async def run_session(
     when results could not be written (what was measured is in the reserve file then).
     """
     info = session.info
+    await _check_endpoint(session, connection, store.path.parent)
     with bench_lock(f"shortlist bench, run {info.short_id}"):
-        _store_start(session, store)
-        sink = Sink(store, info.id, on_ack)
+        sink = Sink(store, info.id, on_ack)  # before the run is stored: a full disk refuses here
+        state: RunState = "failed"
         try:
+            _store_start(session, store)
             state = await Bench(_job(session, store, connection, budget_ns), sink, progress).run()
         except asyncio.CancelledError:
             state = "interrupted"
             raise
-        except BaseException:
-            state = "failed"
-            raise
         finally:
-            await asyncio.to_thread(sink.close)
-            if sink.failed is None:
+            sink.close()
+            if sink.failed is None and info.id in {run.id for run in store.list_runs()}:
                 store.set_state(info.id, state)
         if sink.failed is not None:
             raise _told(sink, sink.failed)
         return state
+
+
+async def _check_endpoint(session: Session, connection: Connection, home: Path) -> None:
+    """Before a resumed run goes on at somebody else's endpoint: is it there, with the key that it wants?
+
+    Without this look, a key that was not given again would turn every cell that is left into a failure for good.
+    """
+    remote = next((c for c in session.info.plan.candidates if ENDPOINT in c.options.extra), None)
+    if session.run is None or remote is None:
+        return
+    engine = _opener(connection)(remote)
+    try:
+        await engine.open(load_spec(remote, session.info.plan.suite, None, home / "logs"))
+    finally:
+        await engine.close()
+
+
+def settle(session: Session, store: Store) -> None:
+    """Give a run that is measured in full the state that says so, whatever stopped its process at the very end."""
+    for block in session.run.blocks if session.run else ():
+        if block.state == "running":
+            store.finish_block(session.info.id, replace(block, state="cut"), [])
+    store.set_state(session.info.id, "done")
 
 
 def _told(sink: Sink, error: StoreError) -> StoreError:

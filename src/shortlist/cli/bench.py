@@ -81,6 +81,7 @@ def command(**options: Any) -> int:
 
 def run_bench(settings: Settings, asked: Asked) -> int:
     """The whole of `bench`; its exit code."""
+    from shortlist.bench.session import settle
     from shortlist.results.store import Store
 
     _headers(asked.header)
@@ -94,6 +95,7 @@ def run_bench(settings: Settings, asked: Asked) -> int:
             return show_plan(session, asked)
         if not session.cells_left:
             say("nothing is left to run; --rounds or --prompts would extend it")
+            settle(session, store)
             return _conclude(store, session.info.id, settings, asked)
         return _carry_out(session, store, settings, asked, estimate_ns)
 
@@ -107,19 +109,24 @@ def _carry_out(session: "Session", store: "Store", settings: Settings, asked: As
     progress = LiveProgress(plan, session.cells_left, estimate_ns) if is_live else LineProgress(plan)
     connection = Connection(settings.api_key_file, _headers(asked.header))
     budget_ns = units.parse_duration_ns(asked.budget) if asked.budget else None
+    resume = f"shortlist bench --resume {short}{_repeated(settings, asked)}"
     try:
         with progress:
             state: RunState = run_async(run_session(session, store, connection, progress, budget_ns=budget_ns))
     except KeyboardInterrupt:
-        raise Interrupted(
-            "interrupted; every finished request is kept", hint=f"to go on: shortlist bench --resume {short}"
-        ) from None
+        raise Interrupted("interrupted; every finished request is kept", hint=f"to go on: {resume}") from None
     except StoreError as error:
         hint = f"{error.hint}; " if error.hint else ""
-        raise StoreError(error.message, hint=f"{hint}then: shortlist bench --resume {short}") from None
+        raise StoreError(error.message, hint=f"{hint}then: {resume}") from None
     if state == "interrupted":
-        say(f"to go on: shortlist bench --resume {short}")
+        say(f"to go on: {resume}")
     return _conclude(store, session.info.id, settings, asked)
+
+
+def _repeated(settings: Settings, asked: Asked) -> str:
+    """The options that are never stored and that a resume must be given again."""
+    key = f" --api-key-file {settings.api_key_file}" if settings.api_key_file else ""
+    return key + "".join(f" --header '{text.partition(':')[0]}: ...'" for text in asked.header)
 
 
 def _headers(given: tuple[str, ...]) -> Mapping[str, str]:
@@ -157,11 +164,11 @@ def _conclude(store: "Store", run_id: str, settings: Settings, asked: Asked) -> 
     summary = summarise(run)
     write_files(run, summary, asked.out, decision)
     show(summary, as_json=asked.as_json, is_ascii=settings.ascii, decision=decision)
-    finished = [c for c in summary.candidates if c.status in ("ok", "partial")]
+    finished = [c for c in summary.candidates if c.n > c.failed]
     if not finished:
         return 1
     if not asked.strict:
         return 0
-    if len(finished) < len(summary.candidates):
+    if any(c.status not in ("ok", "partial") for c in summary.candidates):
         return 3
     return EXIT_CODES[decision.choice.verdict] if decision else 0

@@ -25,7 +25,7 @@ def command(*, rounds: int | None, out: Path | None, as_json: bool) -> int:
     They show the method; they are not a taste of local LLMs.
     """
     flags: dict[str, Any] = {
-        "rounds": rounds or 3,
+        "rounds": 3 if rounds is None else rounds,
         "max_tokens": 48,
         "temperature": 0,
         "stream": True,

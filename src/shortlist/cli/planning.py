@@ -43,6 +43,7 @@ def fresh(settings: Settings, asked: Asked) -> "Session":
     from shortlist.bench.roster import Opening, make_roster
     from shortlist.bench.session import new_session
     from shortlist.engines import find_engine
+    from shortlist.engines.remote import base_url
     from shortlist.models.listing import load_listing
     from shortlist.records import EngineOptions, Generation, LoadShape, Suite
 
@@ -56,14 +57,18 @@ def fresh(settings: Settings, asked: Asked) -> "Session":
         prefix_cache=asked.prefix_cache,
     )
     engine = "remote" if settings.endpoint else settings.engine
-    roster = make_roster(names, listing, Opening(engine, options, settings.endpoint))
+    if settings.endpoint and asked.prefix_cache:
+        raise BadInput("--prefix-cache is for engines of ours; an endpoint decides for itself")
+    # A user name or a key inside the URL is refused here, before anything is stored.
+    endpoint = base_url(settings.endpoint) if settings.endpoint else None
+    roster = make_roster(names, listing, Opening(engine, options, endpoint))
     prompts = _prompts(settings, asked, listing.prompts if listing else None, asked.models_file)
     suite = Suite(
         prompts=prompts,
         generation=Generation(
             settings.max_tokens, settings.temperature, settings.seed, settings.stream, asked.fixed_tokens
         ),
-        load=LoadShape(concurrency=settings.concurrency),
+        load=LoadShape(concurrency=_concurrency(settings, len(prompts))),
         rounds=_rounds(settings, asked, len(prompts)),
         warmup=settings.warmup,
         timeout_ns=settings.timeout,
@@ -71,6 +76,13 @@ def fresh(settings: Settings, asked: Asked) -> "Session":
     )
     flags = [flag for flag, is_on in (("prefix-cache", asked.prefix_cache), ("nonce", engine == "remote")) if is_on]
     return new_session(suite, roster, asked.name, flags)
+
+
+def _concurrency(settings: Settings, prompts: int) -> int:
+    """Requests in flight at once: a block sends each prompt once, so never more than there are prompts."""
+    if settings.concurrency > prompts:
+        say(f"note: {prompts} requests at once instead of {settings.concurrency}: a round sends each prompt once")
+    return min(settings.concurrency, prompts)
 
 
 def _rounds(settings: Settings, asked: Asked, prompts: int) -> int:
@@ -131,8 +143,9 @@ def fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, flo
     if asked.budget and not session.is_resumed:
         fitting = rounds_that_fit(plan, by_candidate, units.parse_duration_ns(asked.budget))
         if fitting < plan.suite.rounds:
-            say(f"note: {fitting} of {plan.suite.rounds} rounds fit into {asked.budget}; the rest is cut")
-            plan = cut_rounds(plan, fitting)
+            told = f"{fitting} of {plan.suite.rounds} rounds fit into {asked.budget}; the rest is cut"
+            say(f"note: {told if fitting else f'not even one round may fit into {asked.budget}; one is tried'}")
+            plan = cut_rounds(plan, max(1, fitting))
             session = replace(session, info=replace(session.info, plan=plan))
     bases = sorted({pace.basis for pace in by_candidate.values()})
     estimate = blocks_ns(plan, session.blocks_left, by_candidate)

@@ -164,7 +164,7 @@ async def _get(url: str, headers: Mapping[str, str]) -> tuple[int, dict[str, str
             ssl=ssl.create_default_context() if is_tls else None,
             limit=_HEAD_LIMIT_BYTES,
         )
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a label of the host's name that IDNA refuses
         raise ConnectFailed(f"no connection to {url}: {error}", hint=_HINT) from error
     try:
         sent = {"Host": parts.netloc, "Accept": "application/json", "Connection": "close", **headers}

@@ -38,8 +38,8 @@ _RESOURCES = (
     ("Load, cold", "load.cold"),
     ("Memory, loaded", "memory.loaded"),
     ("Memory, peak", "memory.peak"),
-    ("of it anonymous", "memory.peak.anonymous"),
-    ("of it file-backed", "memory.peak.file"),
+    ("Anonymous, at the end", "memory.peak.anonymous"),
+    ("File-backed, at the end", "memory.peak.file"),
     ("GPU memory", "memory.vram"),
     ("On disk", "footprint"),
 )

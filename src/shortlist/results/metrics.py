@@ -59,8 +59,10 @@ def gaps_ns(sample: Sample) -> tuple[int, ...]:
 
 
 def completion_tokens(sample: Sample) -> int | None:
-    """Tokens of the reply, on the sample's own basis."""
-    return None if sample.usage is None else sample.usage.completion_tokens
+    """Tokens of the reply, on the sample's own basis: as the endpoint counts them, else its chunks with content."""
+    if sample.usage is not None and sample.usage.completion_tokens is not None:
+        return sample.usage.completion_tokens
+    return len(content(sample)) if sample.token_basis == "chunks" else None
 
 
 def tpot_ns(sample: Sample) -> float | None:

@@ -115,12 +115,17 @@ class Store:
             if waiting.kept is None:
                 return 0
             with self._writing() as connection:
-                for run_id, item in waiting.kept.items:
+                here = set(connection.scalars(select(tables.RUN.c.id)))
+                kept = [(run_id, item) for run_id, item in waiting.kept.items if run_id in here or run_id == ""]
+                for run_id, item in kept:
                     write_all(connection, run_id, [item])
             waiting.delete()
+            if len(kept) < len(waiting.kept.items):
+                gone = len(waiting.kept.items) - len(kept)
+                log.warning("%s items in %s belonged to runs that were removed", gone, reserve_path(self.path))
             if waiting.kept.torn:
                 log.warning("the last line of %s was cut short and is lost", reserve_path(self.path))
-            return len(waiting.kept.items)
+            return len(kept)
 
     def close(self) -> None:
         """Close all connections; nothing is pending, since every call commits."""
