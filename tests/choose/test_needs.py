@@ -105,3 +105,9 @@ def test_the_stricter_of_two_is_named() -> None:
 def test_every_need_on_speed_or_size_is_a_figure_that_runs_have() -> None:
     judged_elsewhere = {"facets", "rating", "quality", "critical", "licence"}
     assert set(KINDS) - judged_elsewhere <= set(FIGURES)
+
+
+@pytest.mark.parametrize("text", ["error_rate<=0", "critical<=0%", "facets>=1", "facets>=100%"])
+def test_a_need_that_no_number_of_requests_can_show_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="no number of requests"):
+        parse_need(text)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from choose.evidences import Made, evidence
+from shortlist.choose.decide import Manner, decide
 from shortlist.choose.needs import parse_need
 from shortlist.choose.needsfile import MARGINS, Needs, join_needs, load_needs
 from shortlist.errors import BadInput, InvalidFile
@@ -99,3 +101,20 @@ def test_typed_needs_join_the_file_and_a_typed_order_replaces_its_own() -> None:
     assert [need.text for need in what_if.needs if need.figure == "latency.p95"] == ["p95<1s"]
     with pytest.raises(BadInput, match="two needs on"):
         join_needs(file, [parse_need("p95<1s"), parse_need("p95<3s")])
+
+
+def test_a_score_of_exact_and_measured_parts_decides_without_a_hitch(tmp_path: Path) -> None:
+    (tmp_path / "needs.toml").write_text(
+        '[prefer.weights]\nlatency = {weight = 1, worst = "2s", best = "10ms"}\n'
+        'footprint = {weight = 1, worst = "20GB", best = "1MB"}\n'
+    )
+    found = evidence(Made("big", 0.9, latency=1000), Made("small", 0.9, latency=1001))
+    made = decide(found, load_needs(tmp_path / "needs.toml"), Manner(draws=0))
+    assert made.choice.verdict
+    assert any(note.startswith("score: latency 1 (2 s to 10") for note in made.notes)
+
+
+def test_a_weight_on_a_scale_that_quality_does_not_have_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "needs.toml").write_text("[prefer.weights]\nquality = {weight = 3, worst = 1, best = 5}\n")
+    with pytest.raises(BadInput, match="ends above 1"):
+        decide(evidence(Made("a", 0.9)), load_needs(tmp_path / "needs.toml"), Manner(draws=0))

@@ -7,6 +7,7 @@ import pytest
 
 from shortlist.quality.facets import null_answers, score_answer, words
 from shortlist.quality.limited import GIVE_UP_AFTER, Limited, OutOfReach
+from shortlist.quality.spellings import contains, fold
 from shortlist.records import Facet, Json, Message, Prompt
 
 
@@ -183,3 +184,13 @@ def test_the_null_candidates_say_nothing_and_repeat_the_user() -> None:
 def test_a_prompt_without_facets_has_no_score() -> None:
     with pytest.raises(ValueError, match="no facets"):
         score_answer("x", prompt())
+
+
+@pytest.mark.parametrize("text", ["_Anna_", "by __Anna__.", "(_Anna_)", "**Anna**"])
+def test_markdown_emphasis_does_not_hide_a_word(text: str) -> None:
+    assert contains(fold(text), "Anna")
+
+
+def test_an_underscore_inside_a_word_belongs_to_it() -> None:
+    assert not contains(fold("deadline_date"), "date")
+    assert contains(fold("the deadline_date is"), "deadline_date")

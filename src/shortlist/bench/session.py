@@ -79,9 +79,8 @@ def resumed_session(store: Store, ref: str, rounds: int | None, prompts: Sequenc
     paths = {candidate: Path(path) for candidate, path in store.locations(run_id).items()}
     for candidate in run.info.plan.candidates:
         first, files = paths.get(candidate.id), candidate.variant.files
-        for place, file in enumerate(
-            files
-        ):  # a split model lies in one folder, its first part is the one that is named
+        # A split model lies in one folder; its first part is the one that is named.
+        for place, file in enumerate(files):
             path = first if first is None or place == 0 else first.with_name(file.path)
             _check_file(candidate.label, path, file.sha256)
     plan = extend(run.info.plan, rounds, prompts, iso(wall_ns()))

@@ -29,14 +29,16 @@ def advise(
     outcome: Outcome,
     judgements: Sequence[NeedJudgement],
     differences: Sequence[PreferenceDifference],
+    preferences: Sequence[str],
 ) -> tuple[tuple[Advice, ...], Json | None]:
     """Advice where the evidence does not suffice, or where a contender beside the pick could not be judged."""
-    blocks = what_blocks(judgements, differences)
+    blocks = what_blocks(judgements, differences, preferences)
     is_open = outcome.verdict == "not_enough_evidence"
     if not is_open and not (outcome.pick and blocks.judgements):
         return (), None
     missing = _missing(evidence, blocks.judgements, blocks.differences if is_open else ())
-    found = [*_rounds_advice(evidence, missing.rounds), *_prompts_advice(evidence, missing.clusters)]
+    would = "would do" if not missing.words else "would tell the rest"
+    found = [*_rounds_advice(evidence, missing.rounds, would), *_prompts_advice(evidence, missing.clusters, would)]
     found += [Advice(text, "") for text in missing.words]
     prompts = _prompts_for(evidence, missing.clusters)
     durations = [one.duration_ns for one in found if one.command]
@@ -94,16 +96,16 @@ def _count(n: int, what: str) -> str:
     return f"{n} more {what}{'s' * (n != 1)}"
 
 
-def _rounds_advice(evidence: Evidence, more: int) -> list[Advice]:
+def _rounds_advice(evidence: Evidence, more: int, would: str) -> list[Advice]:
     if not more:
         return []
     duration = None if evidence.round_ns is None else more * evidence.round_ns
     length = "" if duration is None else f", about {about(duration)}"
     command = f"shortlist bench --resume {evidence.run or 'last'} --rounds {evidence.rounds + more}"
-    return [Advice(f"{_count(more, 'round')} would do{length} (estimate, 80 % power)", command, duration)]
+    return [Advice(f"{_count(more, 'round')} {would}{length} (estimate, 80 % power)", command, duration)]
 
 
-def _prompts_advice(evidence: Evidence, clusters: int) -> list[Advice]:
+def _prompts_advice(evidence: Evidence, clusters: int, would: str) -> list[Advice]:
     if not clusters:
         return []
     prompts = _prompts_for(evidence, clusters)
@@ -113,4 +115,4 @@ def _prompts_advice(evidence: Evidence, clusters: int) -> list[Advice]:
     length = "" if duration is None else f", about {about(duration)}"
     inside = "" if prompts == clusters else f" in {_count(clusters, 'cluster')}"
     command = f"shortlist bench --resume {evidence.run or 'last'} --prompts {_NEW_PROMPTS}"
-    return [Advice(f"{_count(prompts, 'prompt')}{inside} would do{length} (estimate, 80 % power)", command, duration)]
+    return [Advice(f"{_count(prompts, 'prompt')}{inside} {would}{length} (estimate, 80 % power)", command, duration)]

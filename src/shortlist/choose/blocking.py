@@ -14,17 +14,28 @@ class Blocking:
     differences: tuple[PreferenceDifference, ...]
 
 
-def what_blocks(judgements: Sequence[NeedJudgement], differences: Sequence[PreferenceDifference]) -> Blocking:
-    """A pair blocks on its first preference that is not equivalent, unless that tells the two apart."""
+def what_blocks(
+    judgements: Sequence[NeedJudgement], differences: Sequence[PreferenceDifference], preferences: Sequence[str]
+) -> Blocking:
+    """A pair blocks on its first preference that is not equivalent, unless that tells the two apart.
+
+    Where that preference could not be compared at all there is no difference, and nothing below it blocks.
+    """
     failed = {one.candidate for one in judgements if one.verdict == "fail"}
     untold = tuple(one for one in judgements if one.verdict == "cannot tell" and one.candidate not in failed)
     names = dict.fromkeys(one.candidate for one in differences if one.candidate not in failed)
-    return Blocking(untold, tuple(found for name in names for found in _first_open(name, differences)))
+    return Blocking(untold, tuple(found for name in names for found in _first_open(name, differences, preferences)))
 
 
-def _first_open(name: str, differences: Sequence[PreferenceDifference]) -> Iterator[PreferenceDifference]:
-    for one in differences:
-        if one.candidate == name and one.verdict != "equivalent":
+def _first_open(
+    name: str, differences: Sequence[PreferenceDifference], preferences: Sequence[str]
+) -> Iterator[PreferenceDifference]:
+    mine = {one.preference: one for one in differences if one.candidate == name}
+    for preference in preferences:
+        one = mine.get(preference)
+        if one is None:
+            return
+        if one.verdict != "equivalent":
             if one.verdict == "not told apart":
                 yield one
             return

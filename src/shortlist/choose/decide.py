@@ -9,12 +9,12 @@ from shortlist.choose.decision import Decision, Need, NeedJudgement, PreferenceD
 from shortlist.choose.evidence import Evidence, evidence_from
 from shortlist.choose.judge import asked_and_guard, judge_all
 from shortlist.choose.needsfile import Needs
-from shortlist.choose.preferences import Preference, difference
+from shortlist.choose.preferences import Preference, difference, find_preference
 from shortlist.choose.redraws import DRAWS, Redraws, stability
 from shortlist.choose.rule import Outcome, Pairs, apply_rule
 from shortlist.choose.scorecard import scorecards
 from shortlist.choose.sensitivity import flips_of, sweep
-from shortlist.choose.sentence import say_decision
+from shortlist.choose.sentence import amount, say_decision
 from shortlist.errors import BadInput
 from shortlist.records import Choice, Exclusion, Flip, Run
 from shortlist.stats.equivalence import Comparison, compare_all
@@ -73,7 +73,7 @@ def decide(evidence: Evidence, needs: Needs, manner: Manner = Manner()) -> Decis
     sweeps = _sweeps(case, judgements) if manner.has_sweeps else {}
     figures = frozenset(need.figure for need in case.needs)
     redraws = Redraws(evidence, case.compared, case.pairs, figures, manner.seed, manner.draws)
-    advice, more = advise(evidence, outcome, judgements, differences)
+    advice, more = advise(evidence, outcome, judgements, differences, [one.name for one in case.compared.preferences])
     choice = Choice(
         outcome.verdict,
         outcome.pick,
@@ -96,7 +96,7 @@ def decide(evidence: Evidence, needs: Needs, manner: Manner = Manner()) -> Decis
         sweeps=sweeps,
         skipped=case.compared.skipped,
         advice=advice,
-        notes=_notes(case),
+        notes=(*_weighed(needs), *_notes(case)),
         margins={one.name: needs.margins[one.margin] for one in case.compared.preferences},
         reference=reference,
     )
@@ -116,9 +116,29 @@ def make_case(evidence: Evidence, needs: Needs) -> _Case:
         if need.figure == "quality" and evidence.quality_basis and is_share != (evidence.quality_basis == "facets"):
             what = "facets, from 0 to 1" if evidence.quality_basis == "facets" else "ratings, from 1 to 5"
             raise BadInput(f"{need.text!r}: quality is {what} in this run", hint="write facets>=0.85 or rating>=3.5")
+    _check_scales(evidence, needs)
     compared = what_to_compare(evidence, needs)
     pairs = make_pairs(evidence, compared, needs.margins)
     return _Case(evidence, asked_and_guard(needs.needs), compared, needs.margins, pairs)
+
+
+def _check_scales(evidence: Evidence, needs: Needs) -> None:
+    """A weight on quality is declared on the scale that quality has in this run. Raises BadInput."""
+    low, high = (0.0, 1.0) if evidence.quality_basis == "facets" else (1.0, 5.0)
+    for one in needs.weights:
+        if one.preference == "quality" and evidence.quality_basis and not low <= min(one.worst, one.best):
+            raise BadInput(f"weights.quality begins below {low:g}, where {evidence.quality_basis} begin")
+        if one.preference == "quality" and evidence.quality_basis and max(one.worst, one.best) > high:
+            raise BadInput(f"weights.quality ends above {high:g}, where {evidence.quality_basis} end in this run")
+
+
+def _weighed(needs: Needs) -> list[str]:
+    """What a score is made of, on which declared scales."""
+    parts = []
+    for one in needs.weights:
+        unit = find_preference(one.preference).unit
+        parts.append(f"{one.preference} {one.weight:g} ({amount(one.worst, unit)} to {amount(one.best, unit)})")
+    return [f"score: {', '.join(parts)}; values beyond an end count on"] if parts else []
 
 
 def _cheapness(evidence: Evidence) -> dict[str, tuple[float, float, str]]:

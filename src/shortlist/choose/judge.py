@@ -102,6 +102,8 @@ def more_to_judge(need: Need, interval: Interval, evidence: Evidence) -> tuple[i
     """How many more rounds or clusters would judge a need that cannot be told, if the point stays; None: no number."""
     if isinstance(need.limit, str) or interval.n < 1:
         return None
+    if need.figure == "error_rate":
+        return _more_for_share(need.limit, interval, evidence)
     is_scored = need.figure in ("facets", "rating", "quality", "critical")
     unit = "clusters" if is_scored else "rounds"
     quantile = _QUANTILES.get(need.figure.rpartition(".")[2])
@@ -114,6 +116,18 @@ def more_to_judge(need: Need, interval: Interval, evidence: Evidence) -> tuple[i
         return (fewest - have, unit) if have < fewest else None
     distance = 0.0 if interval.point is None else abs(need.limit - interval.point)
     return _narrowed(interval.half_width, distance, have, 1 - evidence.level, unit)
+
+
+def _more_for_share(limit: float, interval: Interval, evidence: Evidence) -> tuple[int, str] | None:
+    """Rounds until the exact upper bound of a share that stays as it is lies under the limit; None: it never will."""
+    point, have = interval.point, max(1, evidence.rounds)
+    if point is None or point >= limit:
+        return None
+    wanted = smallest(lambda n: share_upper(round(point * n), n, evidence.level / 2) <= limit, interval.n, most=10**6)
+    if wanted is None:
+        return None
+    in_round = max(1, round(interval.n / have))
+    return max(1, math.ceil(wanted / in_round) - have), "rounds"
 
 
 def _narrowed(half: float, distance: float, have: int, level: float, unit: str) -> tuple[int, str] | None:

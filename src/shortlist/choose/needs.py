@@ -91,6 +91,12 @@ def parse_need(text: str) -> Need:
     value = _limit(limit, kind, shown)
     if value == 0 and sign == "<":
         raise BadInput(f"nothing can meet {shown}: no {figure} is under 0", hint=f"write a limit above 0 or {name}<=0")
+    if kind.unit == "share" and len(sign) == 2 and value == (0 if kind.lower_is_better else 1):
+        near = "0.01" if kind.lower_is_better else "0.95"
+        raise BadInput(
+            f"{shown!r}: no number of requests can show that, since a share is judged by its interval",
+            hint=f"write {name}{sign[0]}={near}",
+        )
     most = _RANGES.get(kind.unit, (0.0, None))[1] if kind.unit != "score" else None
     if sign == ">" and value == most:
         raise BadInput(f"nothing can meet {shown}: {limit} is the most there is", hint=f"write {name}>={limit}")

@@ -157,7 +157,8 @@ def weighted_lead(x: CandidateEvidence, y: CandidateEvidence, weights: tuple[Wei
         units.append((found.n, found.units))
     variance = sum(part for part, _ in parts)
     df = variance**2 / sum(part**2 / df for part, df in parts)
-    n, unit = min(units)
+    # The scarcest unit limits the score; a number without sampling error limits nothing.
+    n, unit = min([one for one in units if one[0] > 1] or units)
     return Difference(estimate, math.sqrt(variance), df, n, unit, "difference", "weighted sum on declared scales")
 
 

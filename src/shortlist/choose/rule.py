@@ -117,5 +117,5 @@ def apply_rule(
     group = {pick, *(y for y, relation in known[pick].items() if relation == "equal" and y in passing)}
     if any(y not in settled or known[y][z] != "equal" for y in group for z in group if y != z):
         return Outcome("not_enough_evidence", None)
-    equivalents = tuple(y for y in left if y != pick and known[pick][y] == "equal")
+    equivalents = tuple(y for y in left if y != pick and known[pick][y] == "equal" and y in passing)
     return Outcome("ship_cheapest_of_equals", pick, equivalents)

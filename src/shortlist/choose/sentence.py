@@ -18,7 +18,7 @@ _NOUNS: Mapping[str, str] = {
     "memory.peak": "of memory",
     "memory.loaded": "of memory when loaded",
     "memory.vram": "of GPU memory",
-    "footprint": "on disk",
+    "footprint": "of size on disk",
     "facets": "of facets",
     "quality": "in quality",
     "rating": "in rating",
@@ -80,7 +80,8 @@ def say_decision(decision: Decision, preferences: Sequence[Preference]) -> str:
     ship = f"Ship {labels[choice.pick]}."
     if choice.verdict == "ship_cheapest_of_equals":
         others = [labels[name] for name in choice.equivalents]
-        ship = f"Ship {labels[choice.pick]}: the smallest of {len(others) + 1} equals (with {_and(others)})."
+        if others:
+            ship = f"Ship {labels[choice.pick]}: the smallest of {len(others) + 1} equals (with {_and(others)})."
     beside = [name for name in _contenders(decision) if name not in (choice.pick, *choice.equivalents)]
     told = [_beside(decision, name, preferences) for name in beside[:_TOLD]]
     if len(beside) > _TOLD:
@@ -143,6 +144,8 @@ def _beside(decision: Decision, name: str, preferences: Sequence[Preference]) ->
     known = {one.name: one for one in preferences}
     mine = [one for one in decision.differences if one.candidate == name]
     said = [say_difference(one, known[one.preference]) for one in _worth_saying(mine)]
+    if mine and decision.choice.verdict == "ship" and _is_behind(mine[0], known[mine[0].preference]):
+        said[0] = _one_sided(mine[0], known[mine[0].preference])
     tail = f", and cannot be told on {_and(untold)}" if untold else ""
     return f"{label} is {_and(said)}{tail}." if said else f"{label} cannot be told on {_and(untold)}." if untold else ""
 
@@ -171,6 +174,20 @@ def say_difference(one: PreferenceDifference, preference: Preference) -> str:
     return f"{word}{what} by a factor of {size_up:.3g}" if size_up > 2 else f"{abs(point) * 100:.0f} % {word}{what}"
 
 
+def _is_behind(one: PreferenceDifference, preference: Preference) -> bool:
+    """Behind the pick by its point, where a two-sided test does not tell: the rule asks one-sided."""
+    point = one.difference.point
+    if one.verdict != "not told apart" or point is None or abs(point) <= one.margin:
+        return False
+    return (point > 0) == preference.lower_is_better
+
+
+def _one_sided(one: PreferenceDifference, preference: Preference) -> str:
+    point = abs(one.difference.point or 0.0)
+    size_of = f"{point * 100:.0f} %" if one.difference.unit == "share" else f"{point:.2f}"
+    return f"{size_of} behind in {preference.name.replace('_', ' ')} (told one-sided, not two-sided)"
+
+
 def _not_told(one: PreferenceDifference, preference: Preference, named: str) -> str:
     """Where the interval keeps a lead over the pick under the margin, that is said too: it is why the pick ships."""
     best = one.difference.low if preference.lower_is_better else one.difference.high
@@ -184,7 +201,7 @@ def _not_told(one: PreferenceDifference, preference: Preference, named: str) -> 
 
 
 def _open(decision: Decision, preferences: Sequence[Preference]) -> list[str]:
-    blocks = what_blocks(decision.judgements, decision.differences)
+    blocks = what_blocks(decision.judgements, decision.differences, decision.preferences)
     said = [_untold(decision, one) for one in blocks.judgements]
     if decision.reference is not None:
         said += [_pair(decision, one) for one in blocks.differences]

@@ -64,4 +64,4 @@ def command(*, folder: Path) -> None:
             emit(str(folder / name))
     except OSError as error:
         raise BadInput(f"{error.filename or folder} cannot be written: {error.strerror}") from None
-    say("next: shortlist bench --models models.json --needs needs.toml")
+    say(f"next: shortlist bench --models {folder / 'models.json'} --needs {folder / 'needs.toml'}")

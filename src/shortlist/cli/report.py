@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shortlist.cli.output import emit, say, wants_ascii
-from shortlist.errors import StoreError, UnknownName
+from shortlist.errors import BadInput, StoreError, UnknownName
 
 if TYPE_CHECKING:
     from shortlist.choose.decision import Decision
@@ -35,6 +35,8 @@ def command(*, run: str, formats: str, out: Path | None, choice: str | None, png
     from shortlist.results.summary import summarise
 
     wanted = tuple(part.strip() for part in formats.split(",") if part.strip())
+    if not wanted:
+        raise BadInput("--format names nothing", hint=f"--format {','.join(FORMATS)}")
     for part in wanted:
         if part not in FORMATS:
             raise UnknownName("format", part, FORMATS)

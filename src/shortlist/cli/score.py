@@ -9,7 +9,7 @@ from shortlist.cli.output import emit, emit_json, say
 
 if TYPE_CHECKING:
     from shortlist.quality.annotations import Filled
-    from shortlist.records import Score
+    from shortlist.records import Run, Score
     from shortlist.results.figures import RunSummary
 
 FIGURES = ("facets", "critical", "rating")
@@ -37,6 +37,8 @@ def command(*, run: str, files: tuple[Path, ...], more: tuple[Path, ...], as_jso
     from shortlist.quality.scorers import score_run
     from shortlist.results.summary import summarise
 
+    if files and Path(run).is_file():  # `--annotations a.jsonl b.jsonl`: the second is a file too
+        run, more = "last", (Path(run), *more)
     with open_store() as store:
         run_id = store.resolve(run)
         whole = store.load_run(run_id)
@@ -46,11 +48,24 @@ def command(*, run: str, files: tuple[Path, ...], more: tuple[Path, ...], as_jso
         filled = read_annotations(paths, run_id, outputs_of(whole)) if paths else None
         scores = score_run(whole)
         store.write(run_id, [*scores, *(filled.annotations if filled else ())])
-        summary = summarise(store.load_run(run_id))
+        after = store.load_run(run_id)
+        summary = summarise(after)
+    _tell_older(after, filled)
     if as_json:
         emit_json("shortlist-score", _data(summary, scores, filled), summary.warnings)
         return
     _print(summary, scores, filled)
+
+
+def _tell_older(run: "Run", filled: "Filled | None") -> None:
+    """Ratings of the same raters that stand in no line of these files stay, and that is told."""
+    if filled is None:
+        return
+    new = {(a.output_sha256, a.rater, a.dimension, a.repeat) for a in filled.annotations}
+    older = [a for a in run.annotations if a.rater in filled.raters]
+    stay = sum((a.output_sha256, a.rater, a.dimension, a.repeat) not in new for a in older)
+    if stay:
+        say(f"! {stay} ratings of {', '.join(filled.raters)} from before stay, which these files leave empty")
 
 
 def _by_scorer(scores: "tuple[Score, ...]") -> dict[str, int]:

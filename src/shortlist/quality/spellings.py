@@ -39,14 +39,19 @@ _MONTHS = (
 )  # fmt: skip
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "hundred and",
          "thousand", "thousand and")  # fmt: skip
+_EMPHASIS = re.compile(r"(?<![^\W_])_{1,3}(?=[^\W_])|(?<=[^\W_])_{1,3}(?![^\W_]|_)")
 _SCALES = "hundred|thousand|million|billion|trillion|dozen"
 
 
 def fold(text: str) -> str:
-    """The text as it is compared: NFKC, case folded, white space folded, typographic signs plain."""
+    """The text as it is compared: NFKC, case folded, white space folded, typographic signs plain.
+
+    Underscores at a word's outer edge are Markdown's emphasis and go; inside a word they stay.
+    """
     apart = "".join(_apart(text, place) for place in range(len(text)))
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", apart).casefold()).translate(_PLAIN)
-    return " ".join("".join(c for c in folded if unicodedata.category(c) != "Cf").split())
+    shown = "".join(c for c in folded if unicodedata.category(c) != "Cf")
+    return " ".join((_EMPHASIS.sub("", shown) or shown).split())
 
 
 def _apart(text: str, place: int) -> str:

@@ -28,7 +28,7 @@ NAMES: Mapping[str, str] = {
     "memory.peak": "peak memory",
     "memory.loaded": "memory when loaded",
     "memory.vram": "GPU memory",
-    "footprint": "on disk",
+    "footprint": "size on disk",
     "facets": "facets passed",
     "rating": "rating",
     "quality": "quality",

@@ -111,6 +111,8 @@ def _detectable(difference: Difference, alpha: float) -> float | None:
 def _more(difference: Difference, rule: _Rule) -> int | None:
     """Further units until a verdict, if the rest is like what was seen; at 80 % power where t is the test."""
     n, bounds, limit = difference.n, difference.bounds, difference.tested_margin(rule.margin)
+    if n < 2:
+        return None
     if bounds is None:
         seen = Seen(difference.estimate, difference.se, difference.df, n, difference.se_floor)
         return more_needed(seen, limit, rule.each)
