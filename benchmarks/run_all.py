@@ -11,7 +11,7 @@ SCRIPTS = {
     "store_delay": [],
     "gguf_fuzz": ["--seconds", "10"],
     "ab_rates": ["--runs", "200"],
-    "decide_rates": ["--runs", "400"],
+    "decide_rates": ["--runs", "2000"],
 }
 """Name and arguments; the longest last."""
 
