@@ -50,12 +50,6 @@ class LoopClock:
 SYSTEM = SystemClock()
 
 
-async def sleep_until_ns(clock: Clock, due_ns: int) -> None:
-    """Sleep until the clock shows `due_ns`."""
-    while (left := due_ns - clock.now_ns()) > 0:
-        await clock.sleep_ns(left)
-
-
 def sleep_blocking_ns(duration_ns: int) -> None:
     """Block this thread; for child processes and writer threads, never on an event loop."""
     time.sleep(max(0, duration_ns) / 1e9)

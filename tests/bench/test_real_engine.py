@@ -59,7 +59,7 @@ def test_memory_load_and_footprint_are_measured_and_the_manifest_says_how(tmp_pa
     whole = bench(tmp_path, ["notes-small", "notes-large"], asked(3))
     small, large = summarise(whole).candidates
     for one in (small, large):
-        assert {"memory.loaded", "memory.peak", "load", "footprint"} <= set(one.figures) | {"load"}
+        assert {"memory.loaded", "memory.peak", "load.warm", "footprint"} <= set(one.figures)
     sizes = [one.figures["footprint"].point for one in (small, large)]
     assert sizes == [demo.demo_model_path(n).stat().st_size for n in ("notes-small", "notes-large")]
     points = {p.phase for p in whole.memory_points}

@@ -19,9 +19,10 @@ from shortlist.errors import BadInput, StoreError
 from shortlist.records import CandidateResult, Run, SampleError
 from shortlist.report.csv import render_csv
 from shortlist.report.document import render_json
+from shortlist.report.escape import is_ascii_wanted
 from shortlist.report.files import write_report
 from shortlist.report.markdown import render_markdown
-from shortlist.report.terminal import is_ascii_wanted, print_summary, summary_lines
+from shortlist.report.terminal import print_summary, summary_lines
 from shortlist.results.figures import RunSummary
 from shortlist.results.summary import summarise
 

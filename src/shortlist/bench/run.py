@@ -79,7 +79,6 @@ class Bench:
         self._files = {candidate: _state_of(path) for candidate, path in job.paths.items()}
         self._sequence = 0
         self._is_stopped = asyncio.Event()
-        self.is_late = False
 
     async def run(self) -> RunState:
         """Every block that is not over yet, in the plan's order. Cancelling cuts the block that runs."""
@@ -92,7 +91,6 @@ class Bench:
                 if self._is_stopped.is_set():
                     break
                 if self._job.deadline_ns is not None and self._job.clock.now_ns() >= self._job.deadline_ns:
-                    self.is_late = True
                     self._warn("the budget is used up: no further block was started")
                     return "interrupted"
                 await self._block(planned)

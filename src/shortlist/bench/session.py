@@ -123,15 +123,17 @@ async def run_session(
     with bench_lock(f"shortlist bench, run {info.short_id}"):
         sink = Sink(store, info.id, on_ack)  # before the run is stored: a full disk refuses here
         state: RunState = "failed"
+        is_stored = False
         try:
             _store_start(session, store)
+            is_stored = True
             state = await Bench(_job(session, store, connection, budget_ns), sink, progress).run()
         except asyncio.CancelledError:
             state = "interrupted"
             raise
         finally:
             sink.close()
-            if sink.failed is None and info.id in {run.id for run in store.list_runs()}:
+            if is_stored and sink.failed is None:
                 store.set_state(info.id, state)
         if sink.failed is not None:
             raise _told(sink, sink.failed)

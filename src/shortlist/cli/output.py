@@ -12,12 +12,9 @@ from shortlist.errors import ShortlistError
 
 def wants_ascii(asked: bool, stream: TextIO | None = None) -> bool:
     """Whether to keep to ASCII: asked for, or the stream cannot carry more."""
-    encoding = (stream or sys.stdout).encoding or "ascii"
-    try:
-        "±✓–".encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return True
-    return asked
+    from shortlist.report.escape import is_ascii_wanted
+
+    return asked or is_ascii_wanted(stream or sys.stdout)
 
 
 def plain(text: str) -> str:

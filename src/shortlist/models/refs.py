@@ -1,6 +1,5 @@
 """Names of models: a demo model, or the path of a `.gguf` file."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,11 +35,6 @@ def resolve(name: str) -> ResolvedModel:
 def known_names() -> tuple[str, ...]:
     """Every name that resolves without a path."""
     return demo.demo_names()
-
-
-def nearest_to(name: str, others: Iterable[str] = ()) -> UnknownName:
-    """The error for a name that is in no list, with the nearest known ones."""
-    return UnknownName("model", name, {*known_names(), *others})
 
 
 def _from_file(path: Path) -> ResolvedModel:

@@ -25,6 +25,8 @@ _FIGURES: tuple[tuple[str, str], ...] = (
     ("ttft_avg_s", "ttft.mean"),
     ("ttft_p50_s", "ttft.p50"),
     ("ttft_p95_s", "ttft.p95"),
+    ("ttft_service_avg_s", "ttft.service"),
+    ("ttft_text_avg_s", "ttft.text"),
     ("characters_per_sec_avg", "characters_per_s"),
     ("throughput_tokens_per_sec", "throughput"),
     ("total_tokens_per_sec_avg", "total_tokens_per_s"),

@@ -6,6 +6,7 @@ HTML, a terminal sequence or a spreadsheet formula; what cannot be seen is writt
 
 import re
 import unicodedata
+from typing import TextIO
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Everywhere: what opens a span, a cell or a link. At the start: what opens a block. Bare addresses would become links.
@@ -77,3 +78,12 @@ def ascii_only(text: str) -> str:
     for sign, plain in _ASCII.items():
         text = text.replace(sign, plain)
     return text.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def is_ascii_wanted(file: TextIO) -> bool:
+    """Whether the file's encoding, which follows the locale, cannot show our signs."""
+    try:
+        "✓✕±–×·…µ".encode(file.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return True
+    return False

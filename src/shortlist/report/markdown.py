@@ -26,6 +26,8 @@ _DETAILS = (
     ("Longest latency", "latency.max"),
     ("TTFT", "ttft.mean"),
     ("TTFT p95", "ttft.p95"),
+    ("TTFT from sent", "ttft.service"),
+    ("First text after reasoning", "ttft.text"),
     ("TPOT", "tpot"),
     ("Gap p50", "gap.p50"),
     ("Gap p99", "gap.p99"),

@@ -13,7 +13,7 @@ from rich.text import Text
 from shortlist.choose.decision import Decision
 from shortlist.records import Interval
 from shortlist.report.decision_text import cut, decision_lines
-from shortlist.report.escape import ascii_only, one_line
+from shortlist.report.escape import ascii_only, is_ascii_wanted, one_line
 from shortlist.report.numbers import value, with_error
 from shortlist.report.scene import Scene
 from shortlist.report.wording import GLYPHS, comparison_line, notes, run_line
@@ -39,15 +39,6 @@ _COLUMNS = (
     _Column("TTFT", "ttft.mean", value),
     _Column("memory", "memory.peak", value),
 )
-
-
-def is_ascii_wanted(file: TextIO) -> bool:
-    """Whether the file's encoding, which follows the locale, cannot show our signs."""
-    try:
-        "✓✕±–×·…µ".encode(file.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return True
-    return False
 
 
 def print_summary(

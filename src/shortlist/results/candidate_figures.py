@@ -46,10 +46,13 @@ def speed_figures(requests: Requests, manner: Manner) -> dict[str, Interval]:
         found["ttft.mean"] = _mean(requests, metrics.ttft_ns, "ns", manner)
         found["ttft.p50"] = _percentile(requests, metrics.ttft_ns, 0.50, manner)
         found["ttft.p95"] = _percentile(requests, metrics.ttft_ns, 0.95, manner)
+        found["ttft.service"] = _mean(requests, metrics.service_ttft_ns, "ns", manner)
+        if any(sample.reasoning for sample in requests.complete.samples):
+            found["ttft.text"] = _mean(requests, metrics.text_ttft_ns, "ns", manner)
         found["tpot"] = _mean(requests, metrics.tpot_ns, "ns", manner)
         found |= _gap_figures(requests, manner)
     else:
-        names = ("ttft.mean", "ttft.p50", "ttft.p95", "tpot", "gap.p50", "gap.p99")
+        names = ("ttft.mean", "ttft.p50", "ttft.p95", "ttft.service", "tpot", "gap.p50", "gap.p99")
         found |= {name: withheld("ns", _NOT_STREAMED, manner.level) for name in names}
     basis = "/".join(sorted({str(s.token_basis) for s in requests.complete.samples if s.token_basis}))
     rates: tuple[tuple[str, Measure, str], ...] = (

@@ -53,6 +53,8 @@ FIGURES: Mapping[str, str] = {
     "ttft.mean": "mean time to first content, from due",
     "ttft.p50": "median time to first content",
     "ttft.p95": "95th percentile of the time to first content",
+    "ttft.service": "mean time to first content, from sent: less what the client waited",
+    "ttft.text": "mean time to the first text of the answer, after its reasoning",
     "tokens_per_s": "completion tokens over latency, mean of requests",
     "characters_per_s": "characters over latency, mean of requests",
     "throughput": "all completion tokens over the time with a request in flight",
