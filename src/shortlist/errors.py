@@ -15,7 +15,8 @@ ShortlistError                 exit 1
 │   ├── ConnectionClosed
 │   ├── BrokenStream
 │   ├── ErrorReply
-│   └── RequestTimeout
+│   ├── RequestTimeout
+│   └── TooManyInFlight                 an open loop had no file descriptor left for it: it was never sent
 ├── StoreError                 exit 1   results could not be written or read
 ├── HostBusy                   exit 1   another bench, or a service, has this host
 ├── NotEnoughSamples           exit 1   a statistic that the data cannot support
@@ -115,6 +116,10 @@ class ErrorReply(EndpointError):
 
 class RequestTimeout(EndpointError):
     """No complete reply within the limit."""
+
+
+class TooManyInFlight(EndpointError):
+    """A request fell due while this client had as many in flight as it can hold; it was not sent."""
 
 
 class StoreError(ShortlistError):

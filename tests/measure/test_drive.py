@@ -4,6 +4,7 @@ import hashlib
 import socket
 import subprocess
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -692,9 +693,127 @@ def test_headers_of_the_user_are_sent_and_the_body_is_the_planned_one() -> None:
     assert seen.body == b'{"n": 0}'
 
 
-def test_an_open_loop_is_refused_rather_than_driven_as_a_closed_one() -> None:
-    with pytest.raises(BadInput, match="open"):
+# --- the open loop --------------------------------------------------------------------------------------------------
+
+
+def due_at(*offsets_ms: int) -> list[PlannedRequest]:
+    return [
+        replace(request, due_offset_ns=ms * 10**6)
+        for request, ms in zip(planned(len(offsets_ms)), offsets_ms, strict=True)
+    ]
+
+
+def drive_openly(durations_ms: list[int], requests: list[PlannedRequest], **changes: object) -> list[Sample]:
+    """Open loop on virtual time; the samples by sequence number."""
+    fields = {"transport": PlayedTransport(durations_ms), "clock": LoopClock(), "load": LoadShape("open")} | changes
+    return sorted(run_virtual(run("http://played", requests, spec(1, **fields))), key=lambda s: s.seq)
+
+
+def times_ms(samples: list[Sample]) -> list[tuple[str, int, int | None, int]]:
+    return [
+        (s.status, s.due_ns // 10**6, None if s.sent_ns is None else s.sent_ns // 10**6, (s.end_ns or 0) // 10**6)
+        for s in samples
+    ]
+
+
+def test_in_an_open_loop_every_request_goes_out_when_it_is_due_whatever_became_of_the_others() -> None:
+    samples = drive_openly([50, 50, 5], due_at(0, 10, 20))
+    assert times_ms(samples) == [("ok", 0, 0, 50), ("ok", 10, 10, 60), ("ok", 20, 20, 25)]
+
+
+def test_due_times_of_an_open_loop_count_from_the_start_of_their_phase_and_warm_ups_stay_closed() -> None:
+    requests = planned(3, phase="warmup") + due_at(0, 4)
+    samples = drive_openly([10, 10, 10, 50, 50], requests, load=LoadShape("open", 2))
+    assert [s.phase for s in samples] == ["warmup"] * 3 + ["measure"] * 2
+    assert [s.due_ns // 10**6 for s in samples] == [0, 0, 10, 20, 24]
+
+
+def test_an_open_loop_sends_by_due_time_whatever_the_order_of_the_plan() -> None:
+    samples = drive_openly([5, 5, 5], due_at(30, 10, 20))
+    assert [(s.seq, s.due_ns // 10**6, (s.sent_ns or 0) // 10**6) for s in samples] == [
+        (0, 30, 30),
+        (1, 10, 10),
+        (2, 20, 20),
+    ]
+
+
+def test_a_request_that_an_open_loop_cannot_hold_fails_unsent_and_says_so() -> None:
+    samples = drive_openly([50, 50, 5], due_at(0, 10, 20, 55), most_in_flight=2)
+    assert times_ms(samples) == [("ok", 0, 0, 50), ("ok", 10, 10, 60), ("failed", 20, None, 20), ("ok", 55, 55, 60)]
+    assert error_of(samples[2]) == SampleError(
+        "TooManyInFlight", "2 requests were in flight, the most that this client can hold: this one was not sent"
+    )
+
+
+def test_a_timeout_in_an_open_loop_ends_its_own_request_alone() -> None:
+    samples = drive_openly([900, 30], due_at(0, 10), timeout_ns=100_000_000)
+    assert times_ms(samples) == [("timeout", 0, 0, 100), ("ok", 10, 10, 40)]
+
+
+def test_a_stop_ends_the_wait_for_a_distant_request() -> None:
+    async def go() -> tuple[list[Sample], float]:
+        stop, samples = asyncio.Event(), list[Sample]()
+
+        def on_sample(sample: Sample) -> None:
+            samples.append(sample)
+            stop.set()
+
+        how = spec(load=LoadShape("open"), transport=PlayedTransport([10]), clock=LoopClock(), stop=stop)
+        await drive(endpoint("http://played"), {}, due_at(0, 3_600_000), how, on_sample)
+        return samples, asyncio.get_running_loop().time()
+
+    samples, ended_s = run_virtual(go())
+    assert [s.seq for s in samples] == [0]
+    assert ended_s <= 0.2
+
+
+def test_an_open_loop_without_due_times_is_bad_input() -> None:
+    with pytest.raises(BadInput, match="due time"):
         asyncio.run(run("http://127.0.0.1:1", planned(), spec(load=LoadShape("open", 1, 3.0))))
+
+
+def count_open_files() -> int:
+    return sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+def test_file_descriptors_bound_an_open_loop_before_they_run_out() -> None:
+    resource = pytest.importorskip("resource")
+    all_here = asyncio.Event()
+
+    async def script(exchange: Exchange) -> None:
+        await all_here.wait()
+        await exchange.write(stream(*SIMPLE))
+
+    async def go() -> tuple[int, list[Sample]]:
+        async with loopback(script) as server:
+            old = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (count_open_files() + 84, old[1]))
+            try:
+                asyncio.get_running_loop().call_later(0.2, all_here.set)
+                samples = await run(server.base_url, due_at(*range(40)), spec(load=LoadShape("open")))
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, old)
+            return len(server.requests), samples
+
+    seen, samples = asyncio.run(go())
+    unsent = [s for s in samples if s.status == "failed"]
+    assert {error_of(s).type for s in unsent} == {"TooManyInFlight"}
+    assert {s.status for s in samples if s not in unsent} == {"ok"}
+    assert 10 <= seen <= 20, "20 descriptors are left beside those that are spared"
+    assert seen + len(unsent) == 40
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_on_the_machines_clock_nothing_is_sent_before_it_is_due(loop: str) -> None:
+    async def go() -> list[Sample]:
+        async with loopback(replay(stream(*SIMPLE))) as server:
+            requests = [replace(r, due_offset_ns=n * 1_370_000) for n, r in enumerate(planned(40))]
+            return await run(server.base_url, requests, spec(load=LoadShape("open")))
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        samples = sorted(runner.run(go()), key=lambda s: s.seq)
+    assert [b.due_ns - a.due_ns for a, b in pairwise(samples)] == [1_370_000] * 39
+    assert all(s.sent_ns is not None and s.sent_ns >= s.due_ns for s in samples)
 
 
 def test_chunk_sizes_are_those_of_the_events() -> None:

@@ -19,9 +19,9 @@ from typing import Any
 
 import httptools
 
+from shortlist.alarm import Alarm, make_alarm
 from shortlist.clock import monotonic_ns, sleep_blocking_ns
 from shortlist.engines.fake_script import PIECE_GAP_NS, FakeScript, Frame, frames, json_reply
-from shortlist.engines.fake_timer import Alarm, make_alarm
 from shortlist.errors import EngineNotReady
 from shortlist.lifeline import Report, run_child
 

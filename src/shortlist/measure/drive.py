@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 from typing import Protocol
 
+from shortlist.alarm import sleep_until_ns
 from shortlist.clock import Clock, RunAxis
-from shortlist.errors import BadInput, RequestTimeout
+from shortlist.errors import BadInput, RequestTimeout, TooManyInFlight
 from shortlist.measure.recording import PlannedRequest, Recording, SampleBuilder
 from shortlist.measure.transport import HttpTransport, Transport
 from shortlist.measure.wire import HttpRequest, parse_target, plain_headers
@@ -25,6 +27,9 @@ from shortlist.units import duration
 
 _FRAMES_PER_TURN = 8
 _AFTER_DONE_S = 1.0
+_STOP_LOOK_NS = 100_000_000
+_SPARE_FILES = 64
+_MOST_IN_FLIGHT = 10_000
 
 
 class StopFlag(Protocol):
@@ -40,7 +45,7 @@ class DriveSpec:
     """How to drive one block. `timeout_ns` counts from the moment that a request is begun.
 
     `stop`, once set, lets what is in flight finish and sends no more. `transport` replaces the one that `drive` would
-    open for the endpoint, and stays open.
+    open for the endpoint, and stays open. `most_in_flight` bounds an open loop; None: what `in_flight_limit` says.
     """
 
     load: LoadShape
@@ -52,6 +57,7 @@ class DriveSpec:
     first_seq: int = 0
     stop: StopFlag | None = None
     transport: Transport | None = None
+    most_in_flight: int | None = None
 
 
 OnSample = Callable[[Sample], None]
@@ -66,12 +72,15 @@ async def drive(
 ) -> None:
     """Send every planned request, in order, and call `on_sample` once for each as it is finished.
 
-    Requests of one phase are over before the next phase begins. A request that fails becomes a sample with its error;
-    only `on_sample`'s own errors and BadInput come out of here. When cancelled, requests in flight are dropped and
-    those already over are still handed over.
+    Requests of one phase are over before the next phase begins. In an open loop each request of a phase other than the
+    warm-up goes out at its `due_offset_ns` from the phase's start, whatever became of those before it. A request that
+    fails becomes a sample with its error; only `on_sample`'s own errors and BadInput come out of here. When cancelled,
+    requests in flight are dropped and those already over are still handed over.
     """
-    if spec.load.kind != "closed" or spec.load.concurrency < 1:
-        raise BadInput(f"the load shape {spec.load.kind!r} at concurrency {spec.load.concurrency} cannot be driven")
+    if spec.load.concurrency < 1:
+        raise BadInput(f"{spec.load.concurrency} requests at once cannot be driven", hint="--concurrency 1")
+    if any(_is_open(spec.load, request) and request.due_offset_ns is None for request in planned):
+        raise BadInput("an open loop needs a due time for every request", hint="plan it with --rate")
     target = parse_target(endpoint.base_url)
     fields = (("Content-Type", "application/json"), ("Accept", "text/event-stream, application/json"))
     template = HttpRequest(
@@ -107,7 +116,9 @@ class _Drive:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._finish())
                 for _, phase in groupby(enumerate(planned, self._spec.first_seq), key=lambda item: item[1].phase):
-                    await self._closed_loop(list(phase))
+                    requests = list(phase)
+                    is_open = _is_open(self._spec.load, requests[0][1])
+                    await (self._open_loop(requests) if is_open else self._closed_loop(requests))
                 self._is_all_sent = True
                 self._news.set()
         except BaseExceptionGroup as errors:
@@ -123,12 +134,51 @@ class _Drive:
             deque(builder.steps(_FRAMES_PER_TURN), maxlen=0)
             self._deliver(builder)
 
-    async def _closed_loop(self, requests: Sequence[tuple[int, PlannedRequest]]) -> None:
-        queue, count = iter(requests), min(self._spec.load.concurrency, len(requests))
+    async def _prepare(self, connections: int) -> int:
+        """Open connections; returns the phase's start."""
         with contextlib.suppress(TimeoutError):  # the requests themselves will run into it, and tell
             async with asyncio.timeout(self._spec.timeout_ns / 1e9):
-                await self._transport.prepare(count)
-        start_ns = self._spec.clock.now_ns()
+                await self._transport.prepare(connections)
+        return self._spec.clock.now_ns()
+
+    async def _open_loop(self, requests: Sequence[tuple[int, PlannedRequest]]) -> None:
+        start_ns = await self._prepare(min(self._spec.load.concurrency, len(requests)))
+        most = in_flight_limit() if self._spec.most_in_flight is None else self._spec.most_in_flight
+        in_flight: set[asyncio.Task[None]] = set()
+        async with asyncio.TaskGroup() as sent:
+            for seq, planned in sorted(requests, key=lambda item: item[1].due_offset_ns or 0):
+                recording = Recording(planned, seq, start_ns + (planned.due_offset_ns or 0))
+                if await self._is_stopped_before(recording.due_ns):
+                    break
+                if len(in_flight) >= most:
+                    self._refuse(recording, most)
+                    continue
+                task = sent.create_task(self._record(recording))
+                in_flight.add(task)
+                task.add_done_callback(in_flight.discard)
+
+    async def _is_stopped_before(self, due_ns: int) -> bool:
+        """Wait until the request is due; True as soon as nothing more is to be sent."""
+        stop, clock = self._spec.stop, self._spec.clock
+        while not (stop is not None and stop.is_set()):
+            now_ns = clock.now_ns()
+            if now_ns >= due_ns:
+                return False
+            await sleep_until_ns(clock, due_ns if stop is None else min(due_ns, now_ns + _STOP_LOOK_NS))
+        return True
+
+    def _refuse(self, recording: Recording, most: int) -> None:
+        recording.error = TooManyInFlight(
+            f"{most} requests were in flight, the most that this client can hold: this one was not sent",
+            hint="ulimit -n 16384, or a lower --rate",
+        )
+        recording.end_ns = self._spec.clock.now_ns()
+        self._over.append(recording)
+        self._news.set()
+
+    async def _closed_loop(self, requests: Sequence[tuple[int, PlannedRequest]]) -> None:
+        queue, count = iter(requests), min(self._spec.load.concurrency, len(requests))
+        start_ns = await self._prepare(count)
         async with asyncio.TaskGroup() as slots:
             for _ in range(count):
                 slots.create_task(self._slot(queue, start_ns))
@@ -189,6 +239,30 @@ class _Drive:
         except BaseException:
             self._is_refused = True  # a sink that failed once is not asked again
             raise
+
+
+def _is_open(load: LoadShape, request: PlannedRequest) -> bool:
+    """Warm-ups keep a fixed number in flight under every load shape."""
+    return load.kind == "open" and request.phase != "warmup"
+
+
+def in_flight_limit() -> int:
+    """How many requests an open loop may have in flight: what file descriptors are left for, at most 10 000.
+
+    Beyond it a request becomes a failed sample, TooManyInFlight: a client that queued it would measure itself.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit on sockets
+        return _MOST_IN_FLIGHT
+    most_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most_files == resource.RLIM_INFINITY:
+        return _MOST_IN_FLIGHT
+    try:
+        open_files = sum(1 for _ in Path("/dev/fd").iterdir())
+    except OSError:
+        open_files = _SPARE_FILES
+    return max(1, min(_MOST_IN_FLIGHT, most_files - open_files - _SPARE_FILES))
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ _HEAD_BYTES = 64 * 1024
 class PlannedRequest:
     """One request that the plan wants, its body ready. `cell` is None in a warm-up, `prompt` the prompt's id.
 
-    `due_offset_ns` counts from the block's start in an open loop and is None in a closed one.
+    `due_offset_ns` counts from the start of the request's phase in an open loop and is None in a closed one.
     """
 
     cell: str | None

@@ -1,18 +1,19 @@
 """An alarm for an event loop, to the microsecond where the system has one.
 
-libuv's timers, and asyncio's under epoll, are whole milliseconds; a schedule with gaps of 5 ms deserves better. Linux
-has timerfd: a descriptor that becomes readable at a given time of the monotonic clock.
+libuv's timers, and asyncio's under epoll, are whole milliseconds, and libuv's may ring early; a schedule with gaps of
+5 ms deserves better. Linux has timerfd: a descriptor that becomes readable at a given time of the monotonic clock.
 """
 
 import asyncio
 import contextlib
 import ctypes
+import functools
 import os
 import sys
 from collections.abc import Callable
 from typing import Protocol
 
-from shortlist.clock import monotonic_ns
+from shortlist.clock import Clock, SystemClock, monotonic_ns
 
 _CLOCK_MONOTONIC = 1
 _ABSOLUTE = 1
@@ -26,6 +27,10 @@ class Alarm(Protocol):
         """Move the alarm to this monotonic time; None switches it off."""
         ...
 
+    def close(self) -> None:
+        """It rings no more."""
+        ...
+
 
 class _Time(ctypes.Structure):
     _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
@@ -35,11 +40,17 @@ class _TimerSpec(ctypes.Structure):
     _fields_ = (("interval", _Time), ("value", _Time))
 
 
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 class TimerFd:
     """Linux: a timerfd that the loop reads."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> None:
-        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._libc = _libc()
+        self._loop = loop
         self._ring = ring
         self._fd: int = self._libc.timerfd_create(_CLOCK_MONOTONIC, _FLAGS)
         if self._fd < 0:
@@ -50,6 +61,11 @@ class TimerFd:
         """A time that has passed rings at once; zero, as the system call has it, would switch the timer off."""
         spec = _TimerSpec(value=_Time(*divmod(due_ns, 10**9)) if due_ns is not None else _Time())
         self._libc.timerfd_settime(self._fd, _ABSOLUTE, ctypes.byref(spec), None)
+
+    def close(self) -> None:
+        """It rings no more."""
+        self._loop.remove_reader(self._fd)
+        os.close(self._fd)
 
     def _on_readable(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -73,7 +89,27 @@ class LoopTimer:
         if due_ns is not None:
             self._handle = self._loop.call_later(max(0, due_ns - monotonic_ns()) / 1e9, self._ring)
 
+    def close(self) -> None:
+        """It rings no more."""
+        self.set(None)
+
 
 def make_alarm(loop: asyncio.AbstractEventLoop, ring: Callable[[], None]) -> Alarm:
     """The finest alarm that this system has."""
     return TimerFd(loop, ring) if sys.platform == "linux" else LoopTimer(loop, ring)
+
+
+async def sleep_until_ns(clock: Clock, due_ns: int) -> None:
+    """Wait for a time of this clock: never shorter, and on the machine's own clock as exactly as the system can."""
+    if not isinstance(clock, SystemClock):
+        await clock.sleep_ns(due_ns - clock.now_ns())
+        return
+    loop = asyncio.get_running_loop()
+    while clock.now_ns() < due_ns:
+        rung = loop.create_future()
+        alarm = make_alarm(loop, lambda rung=rung: rung.done() or rung.set_result(None))  # type: ignore[misc]
+        try:
+            alarm.set(due_ns)
+            await rung
+        finally:
+            alarm.close()
