@@ -1,6 +1,11 @@
-"""JSON files that people write: read with a size limit, and errors that name file, place and what was expected."""
+"""JSON files that people write: read with a size limit, and errors that name file, place and what was expected.
+
+And files that we write: whole or not at all.
+"""
 
 import json
+import os
+import tempfile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,3 +43,18 @@ def convert(value: object, kind: type[T], file: Path | str, place: str = "$") ->
         raise InvalidFile(
             file, place + inner.rstrip("`").removeprefix("$"), expected[0].lower() + expected[1:]
         ) from None
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """A file that appears with all of its content, in place of an older one, and is on the disk. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,12 +1,11 @@
 """Reports as files: each appears whole or not at all."""
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from shortlist.choose.decision import Decision
 from shortlist.errors import BadInput, StoreError
+from shortlist.files import write_whole
 from shortlist.report.csv import render_csv
 from shortlist.report.document import render_json
 from shortlist.report.gallery import gallery
@@ -56,7 +55,7 @@ def write_report(
         if pictures:
             (out_dir / FIGURES).mkdir(exist_ok=True)
         for path, content in [*pictures, *contents]:
-            _write_whole(path, content)
+            write_whole(path, content)
     except OSError as error:
         raise StoreError(f"{out_dir}: the report cannot be written: {error.strerror}", hint="--out FOLDER") from error
     return tuple(path for path, _ in [*contents, *pictures])
@@ -90,17 +89,3 @@ def _clear_old_pictures(folder: Path, kept: set[str]) -> None:
             for old in (path, path.with_suffix(".png")):
                 if old.name not in kept:
                     old.unlink(missing_ok=True)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -98,10 +98,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class BetweenRuns:
-    """How far runs of one thing on one host lie apart: the standard deviation of log round means over `runs` runs."""
+    """How far runs of one thing on one host lie apart: the standard deviation of log round means over `runs` runs.
+
+    `df`: what the estimate is worth, where that is less than `runs` - 1 (`stats.between`).
+    """
 
     sd_log: float
     runs: int
+    df: float | None = None
 
 
 def paired_log_ratio(rounds_a: Sequence[float], rounds_b: Sequence[float], *, resolution: float = 0.0) -> Difference:
@@ -142,14 +146,14 @@ def welch_log(rounds_a: Sequence[float], rounds_b: Sequence[float], between: Bet
     a, b = logs(rounds_a, "rounds of A"), logs(rounds_b, "rounds of B")
     _enough_rounds(a.size, " of A")
     _enough_rounds(b.size, " of B")
-    parts = [(_spread(x, float(np.abs(x).max())) ** 2 / x.size, x.size - 1) for x in (a, b)]
+    parts: list[tuple[float, float]] = [(_spread(x, float(np.abs(x).max())) ** 2 / x.size, x.size - 1) for x in (a, b)]
     floor = 0.0
     note = "spread between runs unknown, not widened (shortlist selftest --aa measures it)"
     if between is not None:
         if between.runs < 2 or not (math.isfinite(between.sd_log) and between.sd_log >= 0):
             raise NotEnoughSamples(f"a spread of {between.sd_log} over {between.runs} runs does not tell how runs vary")
         floor = math.sqrt(2) * between.sd_log
-        parts.append((floor**2, between.runs - 1))
+        parts.append((floor**2, between.runs - 1 if between.df is None else between.df))
         note = f"widened by {between.sd_log:.1%} between runs"
     variance = sum(part for part, _ in parts)
     df = variance**2 / sum(part**2 / df for part, df in parts) if variance > 0 else 0.0
