@@ -43,6 +43,13 @@ class Requests:
         """One per round that has any."""
         return tuple(Requests(tuple(group)) for _, group in groupby(self.items, key=lambda item: item.cell.round))
 
+    def by_prompt(self) -> dict[str, list[Measured]]:
+        """Prompt → its requests, in the order of the rounds."""
+        found: dict[str, list[Measured]] = {}
+        for item in self.items:
+            found.setdefault(item.cell.prompt, []).append(item)
+        return found
+
     def values(self, measure: Measure) -> list[float]:
         """What the measure gives, where it gives anything."""
         found = (measure(item.sample) for item in self.items)

@@ -1,6 +1,6 @@
 """What pictures are drawn from: every request in the order it was sent, and each distinct answer once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shortlist.records import Run, Sample, SampleError, SampleStatus
@@ -93,8 +93,12 @@ def series(run: Run) -> Series:
     found = tuple(
         _candidate(candidate, one, others.get(candidate, ()), start) for candidate, one in requests.items() if one.items
     )
-    prompts = [prompt.id for prompt in run.info.plan.suite.prompts]
-    return Series(found, tuple(PromptAnswers(prompt, _distinct(prompt, requests)) for prompt in prompts))
+    by_prompt = {candidate: one.by_prompt() for candidate, one in requests.items()}
+    answers = tuple(
+        PromptAnswers(prompt.id, _distinct({candidate: of.get(prompt.id, ()) for candidate, of in by_prompt.items()}))
+        for prompt in run.info.plan.suite.prompts
+    )
+    return Series(found, answers)
 
 
 def _candidate(
@@ -134,17 +138,14 @@ def _spans(samples: Sequence[Sample], start_ns: int) -> tuple[DisturbedSpan, ...
     return tuple(span for _, span in spans)
 
 
-def _distinct(prompt: str, requests: Mapping[str, Requests]) -> tuple[DistinctAnswer, ...]:
-    found: dict[tuple[object, ...], dict[str, list[int]]] = {}
+def _distinct(items: Mapping[str, Sequence[Measured]]) -> tuple[DistinctAnswer, ...]:
+    found: dict[tuple[object, ...], dict[str, set[int]]] = {}
     first: dict[tuple[object, ...], Sample] = {}
-    for candidate, one in requests.items():
-        for item in one.items:
-            if item.cell.prompt == prompt:
-                key = _key(item)
-                first.setdefault(key, item.sample)
-                rounds = found.setdefault(key, {}).setdefault(candidate, [])
-                if item.cell.round not in rounds:
-                    rounds.append(item.cell.round)
+    for candidate, mine in items.items():
+        for item in mine:
+            key = _key(item)
+            first.setdefault(key, item.sample)
+            found.setdefault(key, {}).setdefault(candidate, set()).add(item.cell.round)
     return tuple(_answer(first[key], by_candidate) for key, by_candidate in found.items())
 
 
@@ -154,6 +155,6 @@ def _key(item: Measured) -> tuple[object, ...]:
     return sample.text, sample.reasoning, None if is_complete else sample.status, None if is_complete else sample.error
 
 
-def _answer(sample: Sample, given: Mapping[str, Sequence[int]]) -> DistinctAnswer:
+def _answer(sample: Sample, given: Mapping[str, Collection[int]]) -> DistinctAnswer:
     by = tuple(GivenBy(candidate, tuple(sorted(rounds))) for candidate, rounds in given.items())
     return DistinctAnswer(sample.text, sample.reasoning, sample.status, sample.error, by, sample.id, sample.text_sha256)

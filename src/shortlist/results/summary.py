@@ -46,7 +46,7 @@ def summarise(
         started_at=run.info.started_at,
         state=run.info.state,
         rounds=len({cell.round for cell in run.info.plan.cells}),
-        prompts=tuple(_prompt(prompt, requests) for prompt in suite.prompts),
+        prompts=_prompts(suite.prompts, requests),
         candidates=tuple(candidates),
         comparisons=compare_speeds(requests, level=level, margin=speed_margin),
         load=suite.load,
@@ -153,15 +153,20 @@ def _commonest_error(samples: Sequence[Sample], blocks: Sequence[Block]) -> str 
 # --- prompts --------------------------------------------------------------------------------------------------------
 
 
-def _prompt(prompt: Prompt, requests: Mapping[str, Requests]) -> PromptSummary:
-    of_prompt = {
-        candidate: [item for item in one.items if item.cell.prompt == prompt.id] for candidate, one in requests.items()
-    }
+def _prompts(prompts: Sequence[Prompt], requests: Mapping[str, Requests]) -> tuple[PromptSummary, ...]:
+    by_prompt = {candidate: one.by_prompt() for candidate, one in requests.items()}
+    return tuple(
+        _prompt(prompt, {candidate: found.get(prompt.id, ()) for candidate, found in by_prompt.items()})
+        for prompt in prompts
+    )
+
+
+def _prompt(prompt: Prompt, items: Mapping[str, Sequence[Measured]]) -> PromptSummary:
     return PromptSummary(
         prompt.id,
         "\n\n".join(message.content for message in prompt.messages if message.role == "user"),
-        tuple(_prompt_figure(candidate, items) for candidate, items in of_prompt.items()),
-        tuple(_answer(candidate, items) for candidate, items in of_prompt.items() if items),
+        tuple(_prompt_figure(candidate, mine) for candidate, mine in items.items()),
+        tuple(_answer(candidate, mine) for candidate, mine in items.items() if mine),
     )
 
 

@@ -11,16 +11,15 @@ import numpy as np
 
 from shortlist.errors import NotEnoughSamples
 from shortlist.records import Interval
-from shortlist.stats.distributions import normal_cdf, t_quantile
+from shortlist.stats.distributions import t_quantile
 from shortlist.stats.exact import score_bounds, share_lower, share_upper
 from shortlist.stats.power import quantile_n
+from shortlist.stats.resampling import quantiles, resampled_percentile
 from shortlist.stats.samples import ClusteredScores, FloatArray, cluster_means, finite, numbers, sample_sd
 
 FEWEST_CLUSTERS = 6
 FURTHEST_WITHOUT_INTERVAL = 0.95
 """A percentile further out than this is withheld where it has no interval: its point would be about the maximum."""
-
-_CHUNK = 2_000_000  # numbers held at once while resampling: 16 MB
 
 
 def exact(value: float, unit: str, basis: str = "") -> Interval:
@@ -105,13 +104,13 @@ def percentile(
     pooled = np.concatenate(groups)
     if np.isneginf(pooled).any():
         raise NotEnoughSamples("a request is minus infinity; a failed one is plus infinity")
-    point = float(_quantiles(pooled[None, :], q)[0])
+    point = float(quantiles(pooled[None, :], q)[0])
     far = max(q, 1 - q) > FURTHEST_WITHOUT_INTERVAL
     if note:
         shown = None if far or math.isinf(point) else point
         note += _failed_note(pooled) if math.isinf(point) else ""
         return Interval(shown, None, None, level, method, n, unit, basis, note)
-    low, high = _resampled(groups, q, level, np.random.default_rng(seed), draws)
+    low, high = resampled_percentile(groups, q, level, np.random.default_rng(seed), draws)
     low, high = min(low, point), max(high, point)
     return _open_where_infinite(Interval(point, low, high, level, method, n, unit, basis), pooled)
 
@@ -139,46 +138,6 @@ def _open_where_infinite(interval: Interval, pooled: FloatArray) -> Interval:
         low = float(pooled[np.isfinite(pooled)].max())
     note = ("no upper end" if low is not None else "no interval") + _failed_note(pooled)
     return Interval(point, low, None, interval.level, interval.method, interval.n, interval.unit, interval.basis, note)
-
-
-def _quantiles(values: FloatArray, q: float) -> FloatArray:
-    """Percentiles by numpy's linear method along rows padded with NaN; infinities never meet in a subtraction."""
-    ordered = np.sort(values, axis=1)  # infinities, then NaN, come last
-    place = (np.count_nonzero(~np.isnan(ordered), axis=1) - 1) * q
-    under = np.floor(place).astype(np.int64)
-    share = place - under
-    rows = np.arange(len(ordered))
-    a, b = ordered[rows, under], ordered[rows, under + (share > 0)]
-    with np.errstate(invalid="ignore"):
-        between = np.where(share < 0.5, a + (b - a) * share, b - (b - a) * (1 - share))
-    return np.asarray(np.where(np.isinf(b), b, between), dtype=np.float64)
-
-
-def _resampled(
-    groups: Sequence[FloatArray], q: float, level: float, rng: np.random.Generator, draws: int
-) -> tuple[float, float]:
-    """Ends of the interval: quantiles of the redrawn percentile, expanded for the small number of rounds.
-
-    Redrawing R rounds shows (R - 1) / R of their variance and no t tail, so the share cut off each end is
-    Φ(-√(R / (R - 1)) · t) instead of (1 - level) / 2. Source: Hesterberg, The American Statistician 69 (2015) 371-386,
-    "expanded percentile interval".
-    """
-    count = len(groups)
-    sizes = np.array([group.size for group in groups])
-    table = np.full((count, sizes.max()), np.nan)
-    for row, group in zip(table, groups, strict=True):
-        row[: group.size] = group
-    at_once = max(1, _CHUNK // table.size)
-    found = []
-    for start in range(0, draws, at_once):
-        picked = rng.integers(count, size=(min(at_once, draws - start), count))
-        inside = (rng.random((*picked.shape, sizes.max())) * sizes[picked][..., None]).astype(np.int64)
-        drawn = table[picked[..., None], inside]
-        drawn[np.arange(sizes.max()) >= sizes[picked][..., None]] = np.nan
-        found.append(_quantiles(drawn.reshape(len(picked), -1), q))
-    tail = normal_cdf(-math.sqrt(count / (count - 1)) * t_quantile((1 + level) / 2, count - 1))
-    redrawn = np.concatenate(found)[None, :]
-    return float(_quantiles(redrawn, tail)[0]), float(_quantiles(redrawn, 1 - tail)[0])
 
 
 def proportion(successes: int, n: int, *, unit: str = "share", level: float = 0.95, basis: str = "") -> Interval:
