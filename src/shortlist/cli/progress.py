@@ -1,6 +1,7 @@
 """A running bench on stderr: two live lines on a terminal, one dated line per block elsewhere."""
 
 import sys
+from collections.abc import Iterable
 from statistics import median
 from types import TracebackType
 from typing import Any, Self
@@ -15,13 +16,31 @@ from shortlist.results.metrics import is_complete, latency_ns, output_tokens_per
 Told = BlockStarted | Loaded | Measured | BlockOver | Warned
 
 
-def medians(samples: list[Sample]) -> str:
-    """`1.24 s   31.0 tok/s`, over the finished requests of a block so far."""
-    latencies = [span for s in samples if (span := latency_ns(s)) is not None]
-    speeds = [speed for s in samples if (speed := output_tokens_per_s(s)) is not None]
-    parts = [units.duration(median(latencies)).rjust(8)] if latencies else []
-    parts += [f"{units.rate(median(speeds))} tok/s".rjust(12)] if speeds else []
-    return "  ".join(parts)
+_REFRESHES_PER_S = 4
+_SHOWN_EVERY_NS = 10**9 // _REFRESHES_PER_S
+
+
+class Medians:
+    """`1.24 s   31.0 tok/s`, over the finished requests of a block so far; keeps two numbers of each, not the text."""
+
+    def __init__(self, samples: Iterable[Sample] = ()) -> None:
+        self._latencies: list[int] = []
+        self._speeds: list[float] = []
+        for sample in samples:
+            self.take(sample)
+
+    def take(self, sample: Sample) -> None:
+        """One more request."""
+        latency, speed = latency_ns(sample), output_tokens_per_s(sample)
+        if latency is not None:
+            self._latencies.append(latency)
+        if speed is not None:
+            self._speeds.append(speed)
+
+    def __str__(self) -> str:
+        parts = [units.duration(median(self._latencies)).rjust(8)] if self._latencies else []
+        parts += [f"{units.rate(median(self._speeds))} tok/s".rjust(12)] if self._speeds else []
+        return "  ".join(parts)
 
 
 def block_line(candidate: Candidate, block: Block, samples: tuple[Sample, ...], width: int) -> str:
@@ -32,7 +51,7 @@ def block_line(candidate: Candidate, block: Block, samples: tuple[Sample, ...], 
     if block.load_ns is not None:
         line += f"   load {units.duration(block.load_ns):>8}"
     if good:
-        line += f"   {medians(good)}"
+        line += f"   {Medians(good)}"
     if block.error is not None:
         line += f"   {block.state}: {block.error.message.splitlines()[0][:120]}"
     return line.rstrip()
@@ -70,12 +89,17 @@ class LiveProgress:
         console = Console(stderr=True, no_color=not wants_colour(sys.stderr), highlight=False, safe_box=self._is_ascii)
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn())
         self._progress = Progress(
-            *columns, TextColumn("{task.fields[note]}"), console=console, transient=True, expand=True
+            *columns,
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            transient=True,
+            expand=True,
+            refresh_per_second=_REFRESHES_PER_S,
         )
         self._block: Any = self._progress.add_task("", total=None, note="")
         self._all: Any = self._progress.add_task(f"{'all':<{self._width + 10}}", total=cells_left, note="")
-        self._samples: list[Sample] = []
-        self._left, self._done = cells_left, 0
+        self._medians = Medians()
+        self._left, self._done, self._shown_ns = cells_left, 0, 0
         self._estimate_ns, self._began_ns = estimate_ns, SYSTEM.now_ns()
 
     def __enter__(self) -> Self:
@@ -90,14 +114,15 @@ class LiveProgress:
     def __call__(self, told: Told) -> None:
         """Move the two lines; print what is finished above them."""
         if isinstance(told, BlockStarted):
-            self._samples = []
+            self._medians = Medians()
             text = f"round {told.planned.round:<3} {told.candidate.label:<{self._width}}"
             self._progress.reset(self._block, description=text, total=len(told.planned.cells), note="loading")
         elif isinstance(told, Measured) and told.sample.phase == "measure":
-            self._samples.append(told.sample)
+            self._medians.take(told.sample)
             self._done += 1
-            self._progress.update(self._block, advance=1, note=medians(self._samples))
-            self._progress.update(self._all, advance=1, note=self._left_text())
+            self._progress.advance(self._block)
+            self._progress.advance(self._all)
+            self._show_notes()
         elif isinstance(told, BlockOver):
             self._print(block_line(told.candidate, told.block, told.samples, self._width))
         elif isinstance(told, Warned):
@@ -105,6 +130,14 @@ class LiveProgress:
 
     def _print(self, text: str) -> None:
         self._progress.console.print(plain(text) if self._is_ascii else text, markup=False, soft_wrap=True)
+
+    def _show_notes(self) -> None:
+        """Not with every request: a median over the block costs more than the request did."""
+        now_ns = SYSTEM.now_ns()
+        if now_ns - self._shown_ns >= _SHOWN_EVERY_NS:
+            self._shown_ns = now_ns
+            self._progress.update(self._block, note=str(self._medians))
+            self._progress.update(self._all, note=self._left_text())
 
     def _left_text(self) -> str:
         """Time left: the estimate at first, then more and more what was seen."""
