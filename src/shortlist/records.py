@@ -369,6 +369,59 @@ class MemoryPoint:
     vram_bytes: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorFigures:
+    """The client's values less the true ones, over `n` of them.
+
+    `bias_ns` is their mean, `sd_ns` their standard deviation; 95 and 99 % of them lie within ± `p95_ns` and `p99_ns`.
+    """
+
+    n: int
+    bias_ns: int
+    sd_ns: int
+    p95_ns: int
+    p99_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuringError:
+    """What a self-test found of this host's client at so many streams, against a server that logs its every write.
+
+    `ttft`, `gap` and `e2e` are our stamps less its log. `sending` is no error: from due until the server had read the
+    request, which TTFT and latency contain. `lag_p99_ns`: how much later than the kernel the client had a chunk; None
+    where the kernel gives no stamp. `late_p99_ns`: how far the server itself was behind its schedule, which the errors
+    do not contain. `failed` requests are left out. `stamps`: where the client's stamps were taken.
+    """
+
+    streams: int
+    requests: int
+    chunks: int
+    failed: int
+    ttft: ErrorFigures
+    gap: ErrorFigures
+    e2e: ErrorFigures
+    sending: ErrorFigures
+    late_p99_ns: int
+    stamps: str
+    at: str
+    boot_id: str
+    lag_p99_ns: int | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def error_ns(self) -> int:
+        """How far a duration may be off: 95 % of first tokens and of whole replies are off by no more.
+
+        What lies beyond is rare and random: it is in the spread over rounds already.
+        """
+        return max(self.ttft.p95_ns, self.e2e.p95_ns)
+
+    @property
+    def tail_ns(self) -> int:
+        """The same for 99 %: what a 99th percentile may be off by."""
+        return max(self.ttft.p99_ns, self.e2e.p99_ns)
+
+
 BlockState = Literal["running", "done", "cut", "failed"]
 
 

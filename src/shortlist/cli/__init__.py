@@ -20,6 +20,10 @@ COMMANDS = {
     "agreement": ("shortlist.cli.agreement", "How far raters agree, and each with themselves."),
     "report": ("shortlist.cli.report", "Write a run as Markdown, CSV and JSON."),
     "runs": ("shortlist.cli.runs", "List, show, export, import and remove runs."),
+    "selftest": (
+        "shortlist.cli.selftest",
+        "This host's measuring error, against a server of ours whose truth is known.",
+    ),
     "config": ("shortlist.cli.config", "Settings with their sources; engines and devices found."),
 }
 
