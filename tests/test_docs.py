@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+from importlib import import_module
+from itertools import combinations
 from pathlib import Path
 
 import jsonschema
@@ -12,6 +14,7 @@ import pytest
 from shortlist import settings
 from shortlist.cli import COMMANDS
 from shortlist.errors import ShortlistError
+from shortlist.report.svg import Box
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = ROOT / "src" / "shortlist" / "schemas"
@@ -27,6 +30,20 @@ def test_generated_pages_are_fresh() -> None:
         [sys.executable, "tools/generate_docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_labels_of_the_measuring_pictures_keep_clear_of_each_other_and_of_the_edge(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    pictures = [draw() for draw in import_module("measuring_pictures").PICTURES]
+    assert pictures
+    for picture in pictures:
+        inside = Box(0, 0, picture.width, picture.height)
+        for (one, box), (other, taken) in combinations(picture.labels, 2):
+            assert not box.overlaps(taken), (picture.name, one, other)
+        for text, box in picture.labels:
+            assert box.is_inside(inside), (picture.name, text)
 
 
 def test_every_command_setting_and_error_is_named_in_the_docs() -> None:

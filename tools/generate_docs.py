@@ -1,7 +1,7 @@
 """Write the parts of the docs that follow from the code; with --check, fail when they are stale.
 
-docs/cli.md, docs/settings.md and docs/errors.md for people; the JSON Schemas of the files that people write go into the
-package.
+docs/cli.md, docs/settings.md, docs/errors.md and docs/pictures/ for people; the JSON Schemas of the files that people
+write go into the package.
 """
 
 import sys
@@ -12,6 +12,7 @@ from typing import Any
 import click
 import msgspec
 
+import measuring_pictures
 from shortlist import cli, settings
 from shortlist.errors import ShortlistError
 from shortlist.models.listing import ModelsFile
@@ -114,6 +115,7 @@ def pages() -> dict[str, str]:
         "docs/errors.md": errors_page(),
         f"{SCHEMAS}/prompts.schema.json": _as_json(prompts_schema()),
         f"{SCHEMAS}/models.schema.json": _as_json(models_schema()),
+        **measuring_pictures.files(),
     }
 
 
