@@ -5,7 +5,8 @@ ShortlistError                 exit 1
 │   ├── UnknownName                     a model, run, setting or engine that nobody knows
 │   ├── InvalidFile                     prompts, models, needs, settings: file, place, what was expected
 │   ├── InvalidModel                    a model file that is missing, cut short or not what it says
-│   └── RunMismatch                     a run that this command cannot go on with
+│   ├── RunMismatch                     a run that this command cannot go on with
+│   └── NotComparable                   two runs that differ in what must be the same
 ├── EngineError                exit 1   an engine process did not start, died, or is not what was asked
 │   ├── EngineNotReady
 │   ├── EngineCrashed
@@ -72,6 +73,10 @@ class InvalidModel(BadInput):
 
 class RunMismatch(BadInput):
     """A stored run that does not fit what is asked of it."""
+
+
+class NotComparable(BadInput):
+    """Two runs that were measured under conditions so unlike that their numbers cannot be compared."""
 
 
 class EngineError(ShortlistError):

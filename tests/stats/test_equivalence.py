@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shortlist.errors import BadInput
 from shortlist.records import Verdict
-from shortlist.stats.equivalence import compare, compare_all, tost
+from shortlist.stats.equivalence import Claim, FamilyLevels, compare, compare_all, compare_family, tost
 from shortlist.stats.holm import holm
 from shortlist.stats.paired import BetweenRuns, Difference, paired_cluster_difference, paired_log_ratio, welch_log
 
@@ -155,3 +155,27 @@ def test_eight_equal_models_give_a_false_winner_at_most_5_percent_of_the_time() 
 def test_a_ratio_beyond_all_bounds_is_open_above() -> None:
     wild = compare(paired_log_ratio([1e9, 1.0], [1.0, 1e9]), 0.05, lower_is_better=True, alpha=0.001)
     assert (wild.verdict, wild.interval.high, wild.detectable) == ("not told apart", None, math.inf)
+
+
+def test_a_family_takes_margins_and_directions_of_its_own_and_p_values_of_other_tests() -> None:
+    slower = ratio(6, se=0.002, df=9)
+    claims = {
+        "latency": Claim(slower, 0.05, lower_is_better=True),
+        "rate": Claim(slower, 0.05, lower_is_better=False),
+        "wide": Claim(slower, 0.2, lower_is_better=True),
+    }
+    said, others = compare_family(claims, FamilyLevels(), [0.01, 0.5])
+    assert [said[name].verdict for name in claims] == ["worse", "better", "equivalent"]
+    assert others == pytest.approx((0.02, 0.5))
+    assert said["latency"].interval.level == pytest.approx(1 - 0.05 / 5)
+
+
+def test_levels_of_interval_and_plan_are_told_apart_from_that_of_the_words() -> None:
+    claims = {name: Claim(ratio(2, se=0.02, df=4), 0.0, lower_is_better=True) for name in "ab"}
+    plain = compare_family(claims, FamilyLevels())[0]["a"]
+    strict = compare_family(claims, FamilyLevels(interval=0.05, plan=0.001))[0]["a"]
+    assert plain.interval.level == pytest.approx(0.975)
+    assert strict.interval.level == 0.95
+    assert plain.more_needed is not None
+    assert strict.more_needed is not None
+    assert strict.more_needed > plain.more_needed

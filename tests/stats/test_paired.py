@@ -253,3 +253,10 @@ def test_no_difference_without_a_spread_or_an_estimate(estimate: float, se: floa
 def test_a_margin_that_is_none_is_refused(margin: float) -> None:
     with pytest.raises(BadInput):
         Difference(0.0, 0.1, 4, 5, "rounds", "ratio", "t").tested_margin(margin)
+
+
+def test_memory_that_is_the_same_to_a_page_in_two_runs_can_be_compared_by_what_a_page_leaves_open() -> None:
+    same = [40_960_000.0] * 3
+    told = welch_log(same, same, None, resolution=4096)
+    assert told.estimate == 0
+    assert 0 < told.se < 4096 / 40_960_000

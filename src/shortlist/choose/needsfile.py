@@ -14,9 +14,10 @@ from shortlist.choose.needs import check_together, parse_need
 from shortlist.choose.preferences import Weight, find_preference
 from shortlist.errors import BadInput, InvalidFile
 from shortlist.files import MAX_FILE_BYTES, convert
+from shortlist.results import changes
 from shortlist.units import parse_duration_ns, parse_size_bytes
 
-MARGINS: Mapping[str, float] = {"speed": 0.05, "memory": 0.05, "facets": 0.05, "rating": 0.25, "score": 0.05}
+MARGINS: Mapping[str, float] = {**changes.MARGINS, "score": 0.05}
 """Within these two candidates are called equivalent: shares for speed and memory, scores for the others."""
 
 

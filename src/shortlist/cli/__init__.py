@@ -15,6 +15,7 @@ COMMANDS = {
     "init": ("shortlist.cli.init", "A prompts.json, models.json and needs.toml to start from."),
     "bench": ("shortlist.cli.bench", "Measure models on a fixed set of prompts."),
     "choose": ("shortlist.cli.choose", "Which candidate to ship, by needs and preferences."),
+    "compare": ("shortlist.cli.compare", "One run against another; a gate for CI."),
     "annotate": ("shortlist.cli.annotate", "Rate answers by hand, blind."),
     "score": ("shortlist.cli.score", "Score answers by facets; take in ratings."),
     "agreement": ("shortlist.cli.agreement", "How far raters agree, and each with themselves."),

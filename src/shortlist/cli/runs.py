@@ -1,16 +1,18 @@
 """`shortlist runs`: list, show, export, import and remove."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from shortlist import settings
-from shortlist.cli.output import emit, emit_json, say
+from shortlist.cli.output import emit, emit_json, say, wants_ascii
 from shortlist.errors import BadInput
 
 if TYPE_CHECKING:
+    from shortlist.records import Run
     from shortlist.results.store import Store
 
 
@@ -48,15 +50,33 @@ def list_(*, as_json: bool) -> None:
 
 @command.command()
 @click.argument("run", default="last")
+@click.option("--worse-than", "base", metavar="RUN", help="The answers that were better in this run, side by side.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(*, run: str, as_json: bool) -> None:
+def show(*, run: str, base: str | None, as_json: bool) -> None:
     """What a run came to."""
     from shortlist.cli.report import show as show_summary
     from shortlist.results.summary import summarise
 
     with open_store() as store:
-        summary = summarise(store.load_run(store.resolve(run)))
+        whole = store.load_run(store.resolve(run))
+        before = None if base is None else store.load_run(store.resolve(base))
+    if before is not None:
+        _show_worse(before, whole, as_json=as_json)
+        return
+    summary = summarise(whole)
     show_summary(summary, as_json=as_json, is_ascii=settings.load().ascii)
+
+
+def _show_worse(base: "Run", head: "Run", *, as_json: bool) -> None:
+    """The answers of HEAD that are worse than BASE's, with what changed in each."""
+    from shortlist.report.answers_text import print_worse_answers
+    from shortlist.results.worse_answers import worse_answers
+
+    found = worse_answers(base, head)
+    if as_json:
+        emit_json("shortlist-worse-answers", found)
+        return
+    print_worse_answers(found, sys.stdout, is_ascii=wants_ascii(settings.load().ascii))
 
 
 @command.command()
@@ -86,16 +106,24 @@ def export(*, run: str, golden: bool, out: Path | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 def import_(*, file: Path) -> None:
     """A run from a file that `export` wrote (- for stdin)."""
+    with open_store() as store:
+        for run in read_runs([file]):
+            store.add_run(run)
+            emit(run.info.short_id)
+
+
+def read_runs(files: Sequence[Path]) -> "tuple[Run, ...]":
+    """The runs in these files, - for stdin. Raises BadInput for one that cannot be read, InvalidFile."""
     from shortlist.results.export import import_run
 
-    try:
-        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{file} cannot be read: {error.strerror}") from None
-    run = import_run(data, str(file))
-    with open_store() as store:
-        store.add_run(run)
-    emit(run.info.short_id)
+    found = []
+    for file in files:
+        try:
+            data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        except OSError as error:
+            raise BadInput(f"{file} cannot be read: {error.strerror}") from None
+        found.append(import_run(data, str(file)))
+    return tuple(found)
 
 
 @command.command()

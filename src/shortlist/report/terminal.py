@@ -57,7 +57,7 @@ def print_summary(
     plain = is_ascii_wanted(target) if is_ascii is None else is_ascii
     decided = decision_lines(Scene(summary, decision), is_ascii=plain, width=width)
     lines = summary_lines(summary, is_ascii=plain, width=width, is_decided=bool(decided))
-    _print([*decided, *lines], target, width)
+    print_lines([*decided, *lines], target, width)
 
 
 def print_decision(
@@ -71,10 +71,11 @@ def print_decision(
     """Print the decision alone, as `print_summary` does above the table."""
     target = sys.stdout if file is None else file
     plain = is_ascii_wanted(target) if is_ascii is None else is_ascii
-    _print(decision_lines(Scene(summary, decision), is_ascii=plain, width=width), target, width)
+    print_lines(decision_lines(Scene(summary, decision), is_ascii=plain, width=width), target, width)
 
 
-def _print(lines: Sequence[Text], target: TextIO, width: int) -> None:
+def print_lines(lines: Sequence[Text], target: TextIO, width: int = 80) -> None:
+    """Lines that were wrapped already; `NO_COLOR`, or a file that is no terminal, gives no colour."""
     console = Console(file=target, width=width, highlight=False, markup=False, emoji=False, soft_wrap=True)
     for line in lines:
         console.print(line)

@@ -13,7 +13,7 @@ from shortlist.stats.intervals import exact, mean_t, percentile, proportion, rat
 from shortlist.stats.power import quantile_n, rounds_for_quantile
 from shortlist.units import about
 
-_PAGE_BYTES = 4096
+PAGE_BYTES = 4096
 _NOT_STREAMED = "not streamed: the first content is the whole reply"
 
 
@@ -154,7 +154,7 @@ def memory_figures(points: Sequence[MemoryPoint], level: float) -> dict[str, Int
         if chosen:
             basis = "/".join(sorted({point.basis for point in chosen}))
             totals = [float(point.total_bytes) for point in chosen]
-            found[name] = mean_t(totals, "B", level=level, basis=basis, resolution=_PAGE_BYTES)
+            found[name] = mean_t(totals, "B", level=level, basis=basis, resolution=PAGE_BYTES)
     parts = {
         "memory.peak.anonymous": [point.anonymous_bytes for point in peaks],
         "memory.peak.file": [point.file_bytes for point in peaks],
@@ -163,7 +163,7 @@ def memory_figures(points: Sequence[MemoryPoint], level: float) -> dict[str, Int
     for name, values in parts.items():
         known = [float(value) for value in values if value is not None]
         if known and len(known) == len(values):
-            found[name] = mean_t(known, "B", level=level, resolution=_PAGE_BYTES)
+            found[name] = mean_t(known, "B", level=level, resolution=PAGE_BYTES)
     return found
 
 

@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 
 from shortlist.errors import NotEnoughSamples
-from shortlist.records import Verdict
 from shortlist.results import metrics
 from shortlist.results.accepted import Measure, Requests
+from shortlist.results.changes import MARGINS
 from shortlist.results.figures import SpeedComparison
-from shortlist.stats.equivalence import Comparison, compare
-from shortlist.stats.holm import holm
+from shortlist.stats.equivalence import Claim, FamilyLevels, compare_family
 from shortlist.stats.paired import Difference, paired_log_ratio
 
-SPEED_MARGIN = 0.05
+SPEED_MARGIN = MARGINS["speed"]
 """A twentieth: within it two speeds are called equivalent."""
 
 _JUDGED: tuple[tuple[str, Measure, bool], ...] = (
@@ -69,31 +68,19 @@ def _judge(
 ) -> list[SpeedComparison]:
     """Holm over the candidates, for difference and for equivalence each: for one pair only one of them can be wrong."""
     margin, alpha, lower_is_better = manner
-    alone = {
-        name: compare(one, margin, lower_is_better=lower_is_better, alpha=alpha) for name, one in differences.items()
-    }
-    different = dict(zip(alone, holm([one.p_different for one in alone.values()]), strict=True))
-    equivalent = dict(zip(alone, holm([one.p_equivalent for one in alone.values()]), strict=True))
-    judged = []
-    for name, one in alone.items():
-        verdict = _verdict(one, different[name], equivalent[name], lower_is_better)
-        more = one.more_needed
-        if verdict == "not told apart":
-            strict = compare(
-                differences[name], margin, lower_is_better=lower_is_better, alpha=alpha / max(1, len(differences))
-            )
-            more = strict.more_needed
-        judged.append(
-            SpeedComparison(
-                figure, name, fastest, verdict, one.interval, margin, different[name], equivalent[name], more
-            )
+    claims = {name: Claim(one, margin, lower_is_better) for name, one in differences.items()}
+    judged, _ = compare_family(claims, FamilyLevels(alpha, interval=alpha))
+    return [
+        SpeedComparison(
+            figure,
+            name,
+            fastest,
+            one.verdict,
+            one.interval,
+            margin,
+            one.p_different,
+            one.p_equivalent,
+            one.more_needed,
         )
-    return judged
-
-
-def _verdict(one: Comparison, p_different: float, p_equivalent: float, lower_is_better: bool) -> Verdict:
-    if p_equivalent <= one.alpha:
-        return "equivalent"
-    if p_different > one.alpha or one.interval.point is None:
-        return "not told apart"
-    return "better" if (one.interval.point < 1) == lower_is_better else "worse"
+        for name, one in judged.items()
+    ]

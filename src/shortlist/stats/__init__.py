@@ -6,6 +6,7 @@ exact         Clopper-Pearson, and exact bounds for a mean of bounded scores
 power         how much is needed, and what this much can show
 intervals     one candidate's numbers: means, percentiles, shares, scores
 paired        the difference between two candidates, or two runs
+permutation   the difference between two groups of any shape
 holm          many differences at once
 equivalence   better, equivalent, worse or not told apart
 outliers      named, never removed

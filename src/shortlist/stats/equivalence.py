@@ -5,7 +5,7 @@ certain and too small to matter is equivalent. Better and worse mean told apart 
 Source: Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15 (1987) 657-680.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shortlist.records import Interval, Verdict
@@ -37,13 +37,35 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """One comparison of a family, with the margin and the direction that are its own."""
+
+    difference: Difference
+    margin: float
+    lower_is_better: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyLevels:
+    """Error levels of a family: `alpha` for the words; of each one's interval, and of each one's plan for more units.
+
+    None takes `alpha` over the number of comparisons.
+    """
+
+    alpha: float = 0.05
+    interval: float | None = None
+    plan: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Rule:
-    """How a comparison is judged; `each` is the error level of one interval in its family."""
+    """How one comparison is judged: the level of the word, of the interval, and of the plan for more units."""
 
     margin: float
     lower_is_better: bool
     alpha: float
-    each: float
+    interval: float
+    plan: float
 
 
 def tost(difference: Difference, margin: float) -> float:
@@ -61,7 +83,7 @@ def compare(difference: Difference, margin: float, *, lower_is_better: bool, alp
     The interval is two-sided at 1 - `alpha`; equivalence is at `alpha` too, so its own interval is at 1 - 2 `alpha`.
     Raises BadInput on a margin that is negative or not a number.
     """
-    rule = _Rule(margin, lower_is_better, alpha, alpha)
+    rule = _Rule(margin, lower_is_better, alpha, alpha, alpha)
     return _judge(difference, difference.p_different, tost(difference, margin), rule)
 
 
@@ -73,13 +95,29 @@ def compare_all(
     The chance of any false *better* or *worse* is at most `alpha`, and so is that of any false *equivalent*. Intervals
     and `more_needed` are at `alpha` over the number of comparisons. Raises BadInput on a bad margin.
     """
-    rule = _Rule(margin, lower_is_better, alpha, alpha / max(1, len(differences)))
-    different = holm([one.p_different for one in differences.values()])
-    equivalent = holm([tost(one, margin) for one in differences.values()])
-    return {
-        name: _judge(one, p_different, p_equivalent, rule)
-        for (name, one), p_different, p_equivalent in zip(differences.items(), different, equivalent, strict=True)
+    claims = {name: Claim(one, margin, lower_is_better) for name, one in differences.items()}
+    return compare_family(claims, FamilyLevels(alpha))[0]
+
+
+def compare_family(
+    claims: Mapping[str, Claim], levels: FamilyLevels, others: Sequence[float] = ()
+) -> tuple[dict[str, Comparison], tuple[float, ...]]:
+    """As `compare_all`, each claim with its own margin and direction; `others`: p values of tests of another kind.
+
+    Those are adjusted as members of the same family, for difference, and come back in their order.
+    """
+    count = max(1, len(claims) + len(others))
+    each = levels.alpha / count
+    interval = each if levels.interval is None else levels.interval
+    plan = each if levels.plan is None else levels.plan
+    alone = {name: tost(one.difference, one.margin) for name, one in claims.items()}
+    different = holm([*(one.difference.p_different for one in claims.values()), *others])
+    equivalent = holm([*alone.values(), *(1.0 for _ in others)])
+    judged = {
+        name: _judge(one.difference, p, q, _Rule(one.margin, one.lower_is_better, levels.alpha, interval, plan))
+        for (name, one), p, q in zip(claims.items(), different, equivalent, strict=False)
     }
+    return judged, different[len(claims) :]
 
 
 def _judge(difference: Difference, p_different: float, p_equivalent: float, rule: _Rule) -> Comparison:
@@ -90,14 +128,14 @@ def _judge(difference: Difference, p_different: float, p_equivalent: float, rule
         verdict = "better" if (difference.estimate < 0) == rule.lower_is_better else "worse"
     return Comparison(
         verdict,
-        difference.interval(1 - rule.each),
+        difference.interval(1 - rule.interval),
         p_different,
         p_equivalent,
         rule.margin,
         rule.alpha,
         _more(difference, rule) if verdict == "not told apart" else 0,
         difference.units,
-        _detectable(difference, rule.each),
+        _detectable(difference, rule.plan),
     )
 
 
@@ -115,8 +153,8 @@ def _more(difference: Difference, rule: _Rule) -> int | None:
         return None
     if bounds is None:
         seen = Seen(difference.estimate, difference.se, difference.df, n, difference.se_floor)
-        return more_needed(seen, limit, rule.each)
-    total = smallest(lambda total: _bounds_conclude(bounds.projected(total), limit, rule.each), n)
+        return more_needed(seen, limit, rule.plan)
+    total = smallest(lambda total: _bounds_conclude(bounds.projected(total), limit, rule.plan), n)
     return None if total is None else total - n
 
 

@@ -136,17 +136,24 @@ def _spread(differences: FloatArray, magnitude: float, resolution: float = 0.0) 
     return spread if spread > 1e-14 * max(1.0, magnitude) else 0.0
 
 
-def welch_log(rounds_a: Sequence[float], rounds_b: Sequence[float], between: BetweenRuns | None) -> Difference:
+def welch_log(
+    rounds_a: Sequence[float], rounds_b: Sequence[float], between: BetweenRuns | None, *, resolution: float = 0.0
+) -> Difference:
     """Speed of A in one run against B in another: rounds are not pairs.
 
     Welch's t on the logs, widened by what two runs of the same thing differ (`between`), degrees of freedom by
-    Satterthwaite over the three parts. Raises NotEnoughSamples under two rounds and where nothing varies.
+    Satterthwaite over the three parts. `resolution` is the step in which the values are read, the least spread
+    believed. Raises NotEnoughSamples under two rounds and where nothing varies.
     Source: Welch, Biometrika 34 (1947) 28-35; Satterthwaite, Biometrics Bulletin 2 (1946) 110-114.
     """
     a, b = logs(rounds_a, "rounds of A"), logs(rounds_b, "rounds of B")
     _enough_rounds(a.size, " of A")
     _enough_rounds(b.size, " of B")
-    parts: list[tuple[float, float]] = [(_spread(x, float(np.abs(x).max())) ** 2 / x.size, x.size - 1) for x in (a, b)]
+    steps = [resolution * math.exp(-x.mean()) for x in (a, b)]
+    parts: list[tuple[float, float]] = [
+        (_spread(x, float(np.abs(x).max()), step) ** 2 / x.size, x.size - 1)
+        for x, step in zip((a, b), steps, strict=True)
+    ]
     floor = 0.0
     note = "spread between runs unknown, not widened (shortlist selftest --aa measures it)"
     if between is not None:
