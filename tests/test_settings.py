@@ -35,7 +35,13 @@ def test_each_workshop_variable_sets_its_setting_and_is_its_source(
 
 @pytest.mark.parametrize("name", settings.NAMES)
 def test_each_setting_has_its_own_variable_and_a_line_that_tells_what_it_is(tmp_path: Path, name: str) -> None:
-    texts = {"home": str(tmp_path / "x"), "endpoint": "http://h/v1", "device": "cpu", "context": "64"}
+    texts = {
+        "home": str(tmp_path / "x"),
+        "endpoint": "http://h/v1",
+        "device": "cpu",
+        "context": "64",
+        "arrivals": "constant",
+    }
     loaded = load(tmp_path, **{f"SHORTLIST_{name.upper()}": texts.get(name, "1")})
     assert loaded.source(name) == f"SHORTLIST_{name.upper()}"
     assert len(settings.describe(name)) > 15

@@ -219,7 +219,11 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class LoadShape:
-    """How requests arrive: `closed` keeps `concurrency` in flight, `open` follows a rate and its due times."""
+    """How requests arrive: `closed` keeps `concurrency` in flight, `open` follows a rate and its due times.
+
+    In an open loop `concurrency` is how many slots an engine of ours opens, and how many warm-ups are in flight; what
+    comes beyond waits in the engine's queue.
+    """
 
     kind: Literal["closed", "open"] = "closed"
     concurrency: int = 1
@@ -229,7 +233,10 @@ class LoadShape:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """What every candidate is asked, how often and in which shape."""
+    """What every candidate is asked, how often and in which shape.
+
+    A block asks each prompt `repeats` times. `goodput` holds the limits that a good request keeps (`ttft<500ms`).
+    """
 
     prompts: tuple[Prompt, ...]
     generation: Generation = field(default_factory=Generation)
@@ -239,6 +246,8 @@ class Suite:
     timeout_ns: int = 120 * 10**9
     order_seed: int = 0
     is_resident: bool = False
+    repeats: int = 1
+    goodput: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -485,7 +494,10 @@ RunState = Literal["running", "done", "interrupted", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """The manifest: everything of a run but its samples. `flags` are stamps such as `resident` or `allow-shared`."""
+    """The manifest: everything of a run but its samples. `flags` are stamps such as `resident` or `allow-shared`.
+
+    `pins` are the digests of a deterministic run.
+    """
 
     id: str
     name: str | None
@@ -495,6 +507,7 @@ class RunInfo:
     flags: tuple[str, ...] = ()
     skipped: tuple[CandidateResult, ...] = ()
     schema_version: int = SCHEMA_VERSION
+    pins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def short_id(self) -> str:

@@ -121,6 +121,13 @@ class Settings:
         _number(float, 0.0, 10.0), 0.0, "sampling temperature; 0 is greedy", "BENCH_TEMPERATURE"
     )
     concurrency: int = _setting(_number(int, 1, 4096), 1, "requests in flight at once")
+    rate: float | None = _setting(
+        _number(float, 0.001, 100_000.0), None, "requests per second, whatever became of those before (an open loop)"
+    )
+    arrivals: str = _setting(_one_of("constant", "poisson"), "poisson", "how the requests of an open loop are spaced")
+    slots: int = _setting(
+        _number(int, 1, 4096), 4, "requests that an engine of ours works on at once in an open loop; others queue"
+    )
     warmup: int = _setting(_number(int, 0, 1000), 1, "requests before each block that are not counted")
     seed: int = _setting(_number(int, 0, 2**31 - 1), 0, "seed of the sampling and of the order")
     timeout: int = _setting(_duration, 120 * 10**9, "limit of one request, as 120s or 2m")

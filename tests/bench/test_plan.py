@@ -4,17 +4,20 @@ from dataclasses import replace
 
 import pytest
 
+from shortlist.bench.estimate import Pace, blocks_ns
 from shortlist.bench.plan import cut_rounds, extend, make_plan
 from shortlist.errors import BadInput, RunMismatch
 from shortlist.quality.prompts import single_prompt
 from shortlist.records import (
     Candidate,
     EngineOptions,
+    LoadShape,
     ModelFile,
     Plan,
     Prompt,
     Suite,
     Variant,
+    content_id,
     from_json,
     make_candidate,
     to_json,
@@ -113,3 +116,52 @@ def test_cutting_for_a_budget_keeps_the_first_rounds() -> None:
     cut = cut_rounds(plan(), 1)
     assert shape(cut) == shape(plan())[:3]
     assert (cut.suite.rounds, cut.looks[0].rounds) == (1, 1)
+
+
+OPEN = LoadShape("open", concurrency=4, rate_per_s=5.0, arrivals="poisson")
+
+
+def open_plan(**suite: object) -> Plan:
+    return make_plan(Suite(PROMPTS, rounds=3, load=OPEN, **suite), CANDIDATES, AT)  # type: ignore[arg-type]
+
+
+def test_closed_cells_keep_the_ids_that_stored_runs_have() -> None:
+    one = make_candidate("m", "m", "fake", Variant("gguf", files=(ModelFile("m", 1, "00"),)), EngineOptions())
+    cells = make_plan(Suite(PROMPTS[:2], rounds=1), [one], AT).cells
+    assert {cell.id for cell in cells} == {content_id([one.id, prompt, 1, 0]) for prompt in PROMPTS[:2]}
+    assert {cell.due_offset_ns for cell in cells} == {None}
+
+
+def test_an_open_round_has_one_schedule_for_every_candidate_and_each_round_its_own() -> None:
+    whole = open_plan()
+    by_round = {number: {tuple(c.due_offset_ns for c in b.cells) for b in whole.blocks if b.round == number}
+                for number in (1, 2, 3)}  # fmt: skip
+    assert all(len(schedules) == 1 for schedules in by_round.values())
+    assert len(set.union(*by_round.values())) == 3
+    assert all(c.due_offset_ns is not None for c in whole.cells)
+    assert open_plan() == whole
+    assert open_plan(order_seed=1) != whole
+
+
+def test_open_and_closed_cells_are_different_cells() -> None:
+    assert not {c.id for c in open_plan().cells} & {c.id for c in plan(prompts=PROMPTS).cells}
+
+
+def test_more_rounds_of_an_open_plan_keep_the_old_schedules() -> None:
+    assert extend(open_plan(), 5, (), AT).blocks[:9] == open_plan().blocks
+
+
+def test_repeats_ask_each_prompt_so_often_in_a_block_the_first_pass_as_before() -> None:
+    thrice = make_plan(Suite(PROMPTS[:4], rounds=2, repeats=3), CANDIDATES, AT)
+    assert len({c.id for c in thrice.cells}) == len(thrice.cells) == 3 * 4 * 3 * 2
+    for block, once in zip(thrice.blocks, plan(rounds=2).blocks, strict=True):
+        assert block.cells[:4] == once.cells
+        assert [c.repeat for c in block.cells] == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_an_open_loop_lasts_as_its_schedule_says() -> None:
+    paces = {one.id: Pace(10**9, 5 * 10**8, "measured") for one in CANDIDATES}
+    whole = open_plan(warmup=2)
+    (block,) = whole.blocks[:1]
+    last = max(cell.due_offset_ns or 0 for cell in block.cells)
+    assert blocks_ns(whole, [block], paces) == 10**9 + 2 * 5 * 10**8 + last + 5 * 10**8

@@ -11,7 +11,7 @@ from shortlist.bench.progress import BlockOver
 from shortlist.bench.roster import Opening, make_roster
 from shortlist.bench.session import new_session
 from shortlist.quality.prompts import load_prompts
-from shortlist.records import EngineOptions, Generation, Prompt, Run, SampleError, Suite
+from shortlist.records import EngineOptions, Generation, LoadShape, Prompt, Run, SampleError, Suite
 from shortlist.results.export import export_golden
 from shortlist.results.store import Store
 from shortlist.results.summary import summarise
@@ -105,3 +105,18 @@ def test_fixed_tokens_ignores_the_end_token(tmp_path: Path) -> None:
         samples = stored(some, store).samples
     assert {s.usage.completion_tokens for s in samples if s.usage} == {40}
     assert {s.finish_reason for s in samples} == {"length"}
+
+
+def test_an_open_loop_above_capacity_waits_in_the_engines_queue_and_is_told(tmp_path: Path) -> None:
+    flood = LoadShape("open", concurrency=2, rate_per_s=2000.0, arrivals="constant")
+    suite = Suite(asked(15), Generation(max_tokens=24), flood, rounds=1, repeats=2)
+    some = new_session(suite, make_roster(["notes-large"], None, ONE_THREAD))
+    with Store.open(tmp_path / "results.db") as store:
+        assert run(some, store) == "done"
+        whole = stored(some, store)
+    opened = next(event for event in whole.events if event.kind == "opened")
+    assert opened.data["settings"]["parallel"] == 2
+    (one,) = summarise(whole).candidates
+    assert one.failed == 0
+    assert (one.figures["backlog"].point or 0) > 0.3
+    assert any("piled up" in warning for warning in summarise(whole).warnings)

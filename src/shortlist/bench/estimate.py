@@ -54,13 +54,19 @@ def paces(plan: Plan, earlier: Sequence[Run]) -> dict[str, Pace]:
 
 
 def blocks_ns(plan: Plan, blocks: Sequence[PlannedBlock], by_candidate: Mapping[str, Pace]) -> float:
-    """How long these blocks take, one after the other; requests share their time at a higher concurrency."""
-    suite = plan.suite
+    """How long these blocks take, one after the other; requests share their time at a higher concurrency.
+
+    An open loop lasts as its due times say, and then until the last request is over.
+    """
+    suite, together = plan.suite, plan.suite.load.concurrency
     total = 0.0
     for block in blocks:
         pace = by_candidate[block.candidate]
-        requests = len(block.cells) + suite.warmup * suite.load.concurrency
-        total += pace.start_ns + requests * pace.request_ns / suite.load.concurrency
+        total += pace.start_ns + suite.warmup * pace.request_ns
+        if suite.load.kind == "open":
+            total += max((cell.due_offset_ns or 0 for cell in block.cells), default=0) + pace.request_ns
+        else:
+            total += len(block.cells) * pace.request_ns / together
     return total
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from shortlist.errors import BadInput, RunMismatch
+from shortlist.measure.arrivals import due_offsets
 from shortlist.records import Candidate, Cell, Look, Plan, PlannedBlock, Prompt, Suite, content_id
 
 
@@ -58,20 +59,27 @@ def _new_prompts(plan: Plan, prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
 
 
 def _blocks(plan: Plan, rounds: Sequence[int], prompts: Sequence[Prompt]) -> tuple[PlannedBlock, ...]:
+    suite = plan.suite
     blocks = []
     for number in rounds:
-        # The order of prompts is the same for every candidate of a round, so that a round compares like with like.
-        chance = random.Random(f"{plan.suite.order_seed}:{number}")  # noqa: S311 - an order, not a secret
-        asked = chance.sample(prompts, len(prompts))
-        for candidate in chance.sample(plan.candidates, len(plan.candidates)):
-            cells = tuple(_cell(candidate, prompt, number) for prompt in asked)
+        # Prompts and due times are the same for every candidate of a round, so that a round compares like with like.
+        chance = random.Random(f"{suite.order_seed}:{number}")  # noqa: S311 - an order, not a secret
+        asked = [(prompt, 0) for prompt in chance.sample(prompts, len(prompts))]
+        order = chance.sample(plan.candidates, len(plan.candidates))
+        for repeat in range(1, suite.repeats):
+            asked += [(prompt, repeat) for prompt in chance.sample(prompts, len(prompts))]
+        due = due_offsets(suite.load, len(asked), f"{suite.order_seed}:{number}:arrivals")
+        for candidate in order:
+            cells = tuple(_cell(candidate, number, *one, at) for one, at in zip(asked, due, strict=True))
             blocks.append(PlannedBlock(candidate.id, number, cells))
     return tuple(blocks)
 
 
-def _cell(candidate: Candidate, prompt: Prompt, number: int) -> Cell:
-    content = content_id([candidate.id, prompt, number, 0])
-    return Cell(content, candidate.id, prompt.id, number)
+def _cell(candidate: Candidate, number: int, prompt: Prompt, repeat: int, due_offset_ns: int | None) -> Cell:
+    # A closed loop has no due time: its cells keep the ids that they had before there were open ones.
+    due = [] if due_offset_ns is None else [due_offset_ns]
+    content = content_id([candidate.id, prompt, number, repeat, *due])
+    return Cell(content, candidate.id, prompt.id, number, repeat, due_offset_ns)
 
 
 def cut_rounds(plan: Plan, rounds: int) -> Plan:

@@ -171,7 +171,8 @@ class Bench:
         nonce = uuid7(wall_ns())[-12:] if engine.needs_nonce else None
         body = request_body(endpoint.model, prompt, generation, engine.extra_body(generation), nonce=nonce)
         phase: Phase = "measure" if cell else "warmup"
-        return PlannedRequest(cell.id if cell else None, prompt.id, body, phase, is_streamed=generation.stream)
+        ident, due = (cell.id, cell.due_offset_ns) if cell else (None, None)
+        return PlannedRequest(ident, prompt.id, body, phase, due, is_streamed=generation.stream)
 
     async def _drive(self, engine: Engine, block: Block, requests: list[PlannedRequest], samples: list[Sample]) -> None:
         candidate = self._candidates[block.candidate]

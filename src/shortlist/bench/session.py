@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from shortlist.bench.pins import check_pins, pins
 from shortlist.bench.plan import extend, make_plan
 from shortlist.bench.progress import Progress
 from shortlist.bench.roster import ENDPOINT, Roster
@@ -63,6 +64,11 @@ def new_session(suite: Suite, roster: Roster, name: str | None = None, flags: Se
     return Session(info, roster.paths)
 
 
+def pinned(session: Session) -> Session:
+    """The session with digests of all that a deterministic run pins, in its manifest."""
+    return replace(session, info=replace(session.info, pins=pins(session.info.plan)))
+
+
 def resumed_session(store: Store, ref: str, rounds: int | None, prompts: Sequence[Prompt]) -> Session:
     """A stored run, with more rounds and prompts where they are asked for.
 
@@ -83,8 +89,10 @@ def resumed_session(store: Store, ref: str, rounds: int | None, prompts: Sequenc
         for place, file in enumerate(files):
             path = first if first is None or place == 0 else first.with_name(file.path)
             _check_file(candidate.label, path, file.sha256)
+    check_pins(run.info.pins, run.info.plan)
     plan = extend(run.info.plan, rounds, prompts, iso(wall_ns()))
-    return Session(replace(run.info, plan=plan, state="running"), paths, run)
+    pinned_now = pins(plan) if run.info.pins else {}
+    return Session(replace(run.info, plan=plan, state="running", pins=pinned_now), paths, run)
 
 
 def _check_file(label: str, path: Path | None, digest: str | None) -> None:

@@ -14,6 +14,9 @@ from shortlist.stats.power import quantile_n, rounds_for_quantile, smallest
 
 _QUANTILES: Mapping[str, float] = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
+_MEANS = ("ns", "B", "tokens/s", "characters/s", "requests/s")
+"""Units of figures whose interval is over round means."""
+
 
 def judge(need: Need, interval: Interval | None, limit: float | None = None) -> NeedVerdict:
     """By the interval alone; an end that is missing decides nothing. `limit` stands in for the need's own."""
@@ -89,7 +92,7 @@ def _rounds_for(need: Need, prompts: int, level: float) -> int:
         return rounds_for_quantile(q, prompts, level)
     if need.figure == "error_rate" and isinstance(need.limit, float) and need.limit > 0:
         return math.ceil(_requests_for_share(need.limit, level) / prompts)
-    return 2 if need.figure in KINDS and KINDS[need.figure].unit in ("ns", "B", "tokens/s", "characters/s") else 1
+    return 2 if need.figure in KINDS and KINDS[need.figure].unit in _MEANS else 1
 
 
 def _requests_for_share(limit: float, level: float) -> int:

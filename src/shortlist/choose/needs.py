@@ -10,7 +10,7 @@ from shortlist.choose.decision import Need
 from shortlist.errors import BadInput, UnknownName
 from shortlist.units import parse_duration_ns, parse_size_bytes
 
-Unit = Literal["ns", "B", "tokens/s", "characters/s", "share", "rating", "score", "class"]
+Unit = Literal["ns", "B", "tokens/s", "characters/s", "requests/s", "share", "rating", "score", "class"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ _HIGHER: Mapping[str, Unit] = {
     "tokens_per_s": "tokens/s",
     "throughput": "tokens/s",
     "characters_per_s": "characters/s",
+    "goodput": "requests/s",
+    "goodput.share": "share",
     "facets": "share",
     "rating": "rating",
     "quality": "score",
@@ -63,6 +65,7 @@ _EXAMPLES = "'p95<2s', 'memory<4GB', 'facets>=0.85' or 'licence=commercial'"
 _SPELLINGS: Mapping[Unit, tuple[str, ...]] = {
     "tokens/s": ("tokens/s", "token/s", "tok/s", "t/s"),
     "characters/s": ("characters/s", "chars/s", "char/s"),
+    "requests/s": ("requests/s", "req/s", "rps"),
 }
 _RANGES: Mapping[Unit, tuple[float, float]] = {"share": (0.0, 1.0), "rating": (1.0, 5.0), "score": (0.0, 5.0)}
 _RANGE_HINTS: Mapping[Unit, str] = {

@@ -15,6 +15,7 @@ from shortlist import units
 from shortlist.cli.choose import EXIT_CODES, AskedNeeds, decide_and_store, needs_options, read_needs
 from shortlist.cli.output import say
 from shortlist.cli.planning import Asked, announce, fit, fresh, resumed, show_plan
+from shortlist.cli.shapes import load_options
 from shortlist.errors import BadInput, Interrupted, StoreError
 from shortlist.records import RunState
 from shortlist.settings import Settings
@@ -28,7 +29,6 @@ T = TypeVar("T")
 
 _SETTING_FLAGS = [
     click.option("--rounds", type=int, help="Rounds; each starts a fresh engine per candidate. [5]"),
-    click.option("--concurrency", type=int, help="Requests in flight at once. [1]"),
     click.option("--warmup", type=int, help="Requests before each block that are not counted. [1]"),
     click.option("--max-tokens", type=int, help="Most tokens in an answer. [150]"),
     click.option("--temperature", type=float, help="Sampling temperature; 0 is greedy. [0]"),
@@ -55,10 +55,14 @@ def _setting_flags(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("models", nargs=-1)
 @click.option("--prompts", type=click.Path(path_type=Path), help="prompts.json, in either form.")
 @click.option("--models", "models_file", type=click.Path(path_type=Path), help="models.json, in either form.")
+@load_options
 @_setting_flags
 @needs_options
 @click.option("--header", multiple=True, help="'Name: value' for the endpoint; may be given again.")
 @click.option("--fixed-tokens", type=click.IntRange(1), help="Ignore the end token: pure speed, N tokens each.")
+@click.option("--repeats", type=click.IntRange(1), default=1, help="How often a block asks each prompt. [1]")
+@click.option("--goodput", multiple=True, metavar="LIMIT", help="Count requests that kept this, as 'ttft<500ms'.")
+@click.option("--deterministic", is_flag=True, help="Pin all that moves answers; report what repeated.")
 @click.option("--prefix-cache", is_flag=True, help="Leave the engine's prompt cache on.")
 @click.option("--budget", help="Most time for all of it, as 10m: rounds are cut to fit.")
 @click.option("--name", help="A name for the run.")

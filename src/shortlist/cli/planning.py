@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from shortlist import units
 from shortlist.cli.choose import AskedNeeds, read_needs
 from shortlist.cli.output import emit, emit_json, say
+from shortlist.cli.shapes import deterministic, load_shape
 from shortlist.errors import BadInput
 from shortlist.records import Candidate, Prompt
 from shortlist.settings import Settings
 
 if TYPE_CHECKING:
+    from shortlist.bench.roster import Roster
     from shortlist.bench.session import Session
-    from shortlist.records import Run
+    from shortlist.models.listing import Listing
+    from shortlist.records import Run, Suite
     from shortlist.results.store import Store
 
 
@@ -29,6 +32,9 @@ class Asked:
     budget: str | None = None
     fixed_tokens: int | None = None
     prefix_cache: bool = False
+    repeats: int = 1
+    goodput: tuple[str, ...] = ()
+    deterministic: bool = False
     resume: str | None = None
     rounds: int | None = None
     plan: bool = False
@@ -40,12 +46,23 @@ class Asked:
 
 def fresh(settings: Settings, asked: Asked) -> "Session":
     """A new run: candidates, prompts and rounds as they were asked for."""
+    from shortlist.bench.session import new_session, pinned
+
+    if asked.deterministic:
+        settings = deterministic(settings, prefix_cache=asked.prefix_cache)
+    roster, listing = _roster(settings, asked)
+    prompts = _prompts(settings, asked, listing.prompts if listing else None, asked.models_file)
+    session = new_session(_suite(settings, asked, prompts), roster, asked.name, _stamps(settings, asked))
+    return pinned(session) if asked.deterministic else session
+
+
+def _roster(settings: Settings, asked: Asked) -> "tuple[Roster, Listing | None]":
+    """Who is compared, and the models.json that says so."""
     from shortlist.bench.roster import Opening, make_roster
-    from shortlist.bench.session import new_session
     from shortlist.engines import find_engine
     from shortlist.engines.remote import base_url
     from shortlist.models.listing import load_listing
-    from shortlist.records import EngineOptions, Generation, LoadShape, Suite
+    from shortlist.records import EngineOptions
 
     find_engine(settings.engine)
     listing = load_listing(asked.models_file) if asked.models_file else None
@@ -56,42 +73,56 @@ def fresh(settings: Settings, asked: Asked) -> "Session":
         context=settings.context,
         prefix_cache=asked.prefix_cache,
     )
-    engine = "remote" if settings.endpoint else settings.engine
     if settings.endpoint and asked.prefix_cache:
         raise BadInput("--prefix-cache is for engines of ours; an endpoint decides for itself")
     # A user name or a key inside the URL is refused here, before anything is stored.
     endpoint = base_url(settings.endpoint) if settings.endpoint else None
-    roster = make_roster(names, listing, Opening(engine, options, endpoint))
-    prompts = _prompts(settings, asked, listing.prompts if listing else None, asked.models_file)
-    suite = Suite(
+    return make_roster(names, listing, Opening(_engine(settings), options, endpoint)), listing
+
+
+def _engine(settings: Settings) -> str:
+    return "remote" if settings.endpoint else settings.engine
+
+
+def _stamps(settings: Settings, asked: Asked) -> list[str]:
+    is_remote = _engine(settings) == "remote"
+    known = (("prefix-cache", asked.prefix_cache), ("nonce", is_remote), ("deterministic", asked.deterministic))
+    return [stamp for stamp, is_on in known if is_on]
+
+
+def _suite(settings: Settings, asked: Asked, prompts: tuple[Prompt, ...]) -> "Suite":
+    from shortlist.records import Generation, Suite
+    from shortlist.results.goodput import needs_stream, parse_limits
+
+    limits = parse_limits(asked.goodput)
+    if needs_stream(limits) and not settings.stream:
+        raise BadInput("without streaming there is no first token to judge goodput by", hint="--goodput 'latency<2s'")
+    in_block = len(prompts) * asked.repeats
+    return Suite(
         prompts=prompts,
         generation=Generation(
             settings.max_tokens, settings.temperature, settings.seed, settings.stream, asked.fixed_tokens
         ),
-        load=LoadShape(concurrency=_concurrency(settings, len(prompts))),
-        rounds=_rounds(settings, asked, len(prompts)),
+        load=load_shape(settings, in_block),
+        rounds=_rounds(settings, asked, in_block),
         warmup=settings.warmup,
         timeout_ns=settings.timeout,
         order_seed=settings.seed,
+        repeats=asked.repeats,
+        goodput=asked.goodput,
     )
-    flags = [flag for flag, is_on in (("prefix-cache", asked.prefix_cache), ("nonce", engine == "remote")) if is_on]
-    return new_session(suite, roster, asked.name, flags)
 
 
-def _concurrency(settings: Settings, prompts: int) -> int:
-    """Requests in flight at once: a block sends each prompt once, so never more than there are prompts."""
-    if settings.concurrency > prompts:
-        say(f"note: {prompts} requests at once instead of {settings.concurrency}: a round sends each prompt once")
-    return min(settings.concurrency, prompts)
-
-
-def _rounds(settings: Settings, asked: Asked, prompts: int) -> int:
+def _rounds(settings: Settings, asked: Asked, in_block: int) -> int:
     """The rounds that were asked for, or as many as the needs take to be judged at all."""
     if not asked.needs.is_given:
         return settings.rounds
     from shortlist.choose.judge import rounds_needed
 
-    wanted = rounds_needed(read_needs(asked.needs).needs, prompts)
+    needs = read_needs(asked.needs).needs
+    if any(need.figure.startswith("goodput") for need in needs) and not asked.goodput:
+        raise BadInput("a need on goodput has no limits to go by", hint="--goodput 'ttft<500ms'")
+    wanted = rounds_needed(needs, in_block)
     if wanted <= settings.rounds:
         return settings.rounds
     say(f"note: {wanted} rounds instead of {settings.rounds}, so that every need can be judged")
@@ -113,7 +144,7 @@ def _prompts(settings: Settings, asked: Asked, listed: object, listing: Path | N
     return load_prompts(DEFAULT_FILE)
 
 
-_NOT_WITH_RESUME = ("models", "models_file", "name", "fixed_tokens", "prefix_cache")
+_NOT_WITH_RESUME = ("models", "models_file", "name", "fixed_tokens", "prefix_cache", "goodput", "deterministic")
 _WITH_RESUME = ("rounds", "api_key_file", "ascii")
 
 
@@ -123,6 +154,7 @@ def resumed(store: "Store", settings: Settings, asked: Asked) -> "Session":
     from shortlist.quality.prompts import load_prompts
 
     given = [name for name in _NOT_WITH_RESUME if getattr(asked, name)]
+    given += ["repeats"] if asked.repeats != 1 else []
     given += [name for name, source in settings.sources.items() if source == "flag" and name not in _WITH_RESUME]
     if given:
         raise BadInput(
@@ -151,6 +183,7 @@ def fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, flo
     estimate = blocks_ns(plan, session.blocks_left, by_candidate)
     sizes = ((plan.candidates, "candidate"), (plan.suite.prompts, "prompt"), (range(plan.suite.rounds), "round"))
     shape = " × ".join(units.counted(len(some), noun) for some, noun in sizes)
+    shape += f" × {plan.suite.repeats} repeats" if plan.suite.repeats > 1 else ""
     say(f"Plan    {shape} = {units.counted(len(plan.cells), 'request')}")
     say(f"Time    about {units.about(estimate)}, {'; '.join(bases)}")
     return session, estimate
@@ -175,8 +208,13 @@ def announce(session: "Session") -> None:
     load = session.info.plan.suite.load
     if "nonce" in session.info.flags:
         say("note: a random text goes before each prompt, since the endpoint's prompt cache cannot be switched off")
-    if load.concurrency > 1:
+    if load.kind == "open":
+        ours = "" if "nonce" in session.info.flags else f"; {units.counted(load.concurrency, 'slot')} in each engine"
+        say(f"Load    {load.rate_per_s:g} requests/s, {load.arrivals} arrivals, open loop{ours}")
+    elif load.concurrency > 1:
         say(f"Load    {load.concurrency} requests in flight, closed loop")
+    if session.info.pins:
+        say(f"Pinned  {session.info.pins['all']}: prompts, parameters, models, threads, versions and host")
 
 
 def show_plan(session: "Session", asked: Asked) -> int:

@@ -23,14 +23,25 @@ FORMATS = ("html", "md", "csv", "json")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder. [shortlist-RUN]")
 @click.option("--choice", metavar="ID", help="The decision to show, by the end of its id. [the last]")
 @click.option("--png", is_flag=True, help="The pictures as PNG too; needs the extra `png`.")
+@click.option("--goodput", multiple=True, metavar="LIMIT", help="Goodput under this limit instead of the run's own.")
 @click.option("--answers", is_flag=True, help="All prompts with their answers in report.html, not only some.")
-def command(*, run: str, formats: str, out: Path | None, choice: str | None, png: bool, answers: bool) -> None:
+def command(
+    *,
+    run: str,
+    formats: str,
+    out: Path | None,
+    choice: str | None,
+    png: bool,
+    goodput: tuple[str, ...],
+    answers: bool,
+) -> None:
     """Write a run as report.html, report.md, report.csv and report.json, and its pictures as figures/*.svg.
 
     A run that `choose` or `bench --need` decided on is reported with that decision, made again from the same needs.
     """
     from shortlist.cli.runs import open_store
     from shortlist.report.files import write_report
+    from shortlist.results.goodput import with_limits
     from shortlist.results.series import series
     from shortlist.results.summary import summarise
 
@@ -41,7 +52,7 @@ def command(*, run: str, formats: str, out: Path | None, choice: str | None, png
         if part not in FORMATS:
             raise UnknownName("format", part, FORMATS)
     with open_store() as store:
-        whole = store.load_run(store.resolve(run))
+        whole = with_limits(store.load_run(store.resolve(run)), goodput)
         decision = _decision(store, whole, choice)
     folder = out or Path(f"shortlist-{whole.info.short_id}")
     drawn = series(whole)

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -159,6 +160,7 @@ class Server:
         self._pushed = 0
         self._requests = 0
         self._active = 0
+        self._waiting: deque[tuple[Connection, str, Iterator[Frame]]] = deque()
         self._alarm: Alarm = make_alarm(loop, self._on_alarm)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
         self._listener.setblocking(False)
@@ -180,9 +182,15 @@ class Server:
             return
         request, source = reply
         name = name or str(request.get("request_id") or f"request-{self._requests}")
-        self._active += 1
-        self._next(client, Reply(name, arrived_ns, source, self.script.split))
+        if self.script.slots and self._active >= self.script.slots:
+            self._waiting.append((client, name, source))
+            return
+        self._start(client, name, source, arrived_ns)
         self._on_alarm()
+
+    def _start(self, client: Connection, name: str, source: Iterator[Frame], start_ns: int) -> None:
+        self._active += 1
+        self._next(client, Reply(name, start_ns, source, self.script.split))
 
     def close(self, client: Connection) -> None:
         """Forget a client; what was planned for it is dropped when its time comes."""
@@ -242,7 +250,9 @@ class Server:
         if not client.keeps_alive and not client.unsent:
             self.close(client)
         self._active -= 1
-        if not self._active:
+        if self._waiting:
+            self._start(*self._waiting.popleft(), monotonic_ns())
+        elif not self._active:
             self.flush()  # nobody's schedule is disturbed by it now
 
     def _on_alarm(self) -> None:

@@ -1,9 +1,11 @@
 """What the fake engine is told to do, and the frames that it comes to: the truth that clients are checked against.
 
     ttft=50ms,gap=5ms,chunks=64         the first content 50 ms after the request arrived, then 63 more, 5 ms apart
+    slots=4                             four requests are answered at once, others wait for one of them to end
     fail=crash,every=3                  each third request takes the process down in the middle of its stream
 
-Offsets are absolute, from the request's arrival: a write that is late does not push the next one.
+Offsets are absolute, from the request's arrival, or from when a slot became free for it: a write that is late does not
+push the next one.
 """
 
 import hashlib
@@ -65,6 +67,7 @@ class FakeScript:
     device: str = "cpu"
     log: str = ""
     text: str = ""
+    slots: int = 0
 
     @classmethod
     def parse(cls, script: str) -> "FakeScript":
@@ -117,7 +120,7 @@ def _one_of(key: str, value: str) -> str:
 
 _PARSERS = {
     **dict.fromkeys(("ttft", "gap", "load"), _duration),
-    **dict.fromkeys(("chunks", "reasoning", "seed", "every", "split"), _whole),
+    **dict.fromkeys(("chunks", "reasoning", "seed", "every", "split", "slots"), _whole),
     **dict.fromkeys(("fail", "usage", "device"), _one_of),
     "jitter": _percent,
     "log": _word,

@@ -6,7 +6,7 @@ from shortlist.report.answers_html import answers_section
 from shortlist.report.decision_html import against_part, candidates_part, needs_part, what_if_part
 from shortlist.report.gallery import gallery
 from shortlist.report.markup import Markup, tag
-from shortlist.report.measured_html import latency_part, manner_part, quality_part
+from shortlist.report.measured_html import latency_part, load_part, manner_part, quality_part, repeatability_part
 from shortlist.report.pagestyle import PAGE_STYLE, security_policy
 from shortlist.report.scene import Scene
 from shortlist.report.verdicts import (
@@ -25,8 +25,10 @@ def render_html(scene: Scene, *, all_answers: bool = False) -> str:
         ("needs", "Needs", needs_part(scene, drawn)),
         ("change", "What would change this", what_if_part(scene, drawn)),
         ("latency", "Latency", latency_part(scene, drawn)),
+        ("load", "Load", load_part(scene)),
         ("against", f"Against {scene.label(scene.reference or '')}", against_part(scene, drawn)),
         ("quality", "Quality", quality_part(scene, drawn)),
+        ("repeatability", "Repeatability", repeatability_part(scene)),
         ("answers", "Answers side by side", answers_section(scene, None if all_answers else ANSWERS_SHOWN)),
         ("measured", "How this was measured", manner_part(scene)),
     ]

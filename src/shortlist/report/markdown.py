@@ -18,7 +18,15 @@ from shortlist.report.verdicts import (
     need_text,
     standing_words,
 )
-from shortlist.report.wording import GLYPHS, comparison_line, notes, run_line
+from shortlist.report.wording import (
+    GLYPHS,
+    comparison_line,
+    is_loaded,
+    load_words,
+    notes,
+    repeatability_lines,
+    run_line,
+)
 from shortlist.results.figures import Answer, CandidateSummary, PromptFigure, PromptSummary, RunSummary
 
 _DETAILS = (
@@ -34,6 +42,15 @@ _DETAILS = (
     ("Throughput, tokens/s", "throughput"),
     ("Characters/s", "characters_per_s"),
     ("Total tokens/s (the workshop's)", "total_tokens_per_s"),
+)
+_REACHED = (
+    ("In flight", "reached.concurrency"),
+    ("Sent/s", "reached.rate"),
+    ("Completed/s", "reached.completed"),
+    ("Arrivals that piled up", "backlog"),
+    ("Client late, p99", "late.p99"),
+    ("Goodput, requests/s", "goodput"),
+    ("Good requests", "goodput.share"),
 )
 _RESOURCES = (
     ("Load, warm", "load.warm"),
@@ -78,6 +95,8 @@ def render_markdown(summary: RunSummary, decision: Decision | None = None) -> st
         _figures_table(summary.candidates, _RESOURCES),
         "## Answers: how long",
         _figures_table(summary.candidates, _OUTPUTS),
+        *_loads(summary),
+        *_repeated(summary),
         "## Prompt by prompt",
         _prompt_table(summary),
         "## Answers side by side",
@@ -86,6 +105,21 @@ def render_markdown(summary: RunSummary, decision: Decision | None = None) -> st
         _manner(summary),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _loads(summary: RunSummary) -> list[str]:
+    """Whether the load was reached, and how many requests were good."""
+    if not is_loaded(summary):
+        return []
+    return ["## The load that was reached", _figures_table(summary.candidates, _REACHED)]
+
+
+def _repeated(summary: RunSummary) -> list[str]:
+    if not summary.repeatability:
+        return []
+    pinned = [[markdown_inline(name), f"`{digest}`"] for name, digest in summary.pins.items()]
+    table = _table(["Pinned", "Digest"], pinned) if pinned else ""
+    return ["## Repeatability", _bullets(repeatability_lines(summary)), table]
 
 
 def _quality(summary: RunSummary) -> list[str]:
@@ -251,13 +285,13 @@ def _about(answer: Answer) -> str:
 
 
 def _manner(summary: RunSummary) -> str:
-    generation, load = summary.generation, summary.load
+    generation = summary.generation
     facts: list[tuple[str, Any]] = [
         ("temperature", generation.temperature),
         ("at most", f"{generation.max_tokens} tokens"),
         ("seed", generation.seed),
         ("streamed", "yes" if generation.stream else "no"),
-        ("load", f"{load.kind}, {load.concurrency} at a time" if load.kind == "closed" else f"{load.rate_per_s}/s"),
+        ("load", f"{summary.load.kind}, {load_words(summary.load)}"),
         *(("engine", engine) for engine in summary.engines),
         *sorted(summary.versions.items()),
     ]

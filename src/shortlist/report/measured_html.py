@@ -13,10 +13,19 @@ from shortlist.report.verdicts import (
     ends,
     figure_name,
 )
-from shortlist.report.wording import MEASURING_ERROR, comparison_line
+from shortlist.report.wording import MEASURING_ERROR, comparison_line, is_loaded, load_words, repeatability_lines
 from shortlist.results.figures import CandidateSummary
 
 _LATENCIES = ("latency.mean", "latency.p50", "latency.p95", "latency.p99", "latency.max", "ttft.mean", "ttft.p95")
+_LOADS = (
+    "reached.concurrency",
+    "reached.rate",
+    "reached.completed",
+    "backlog",
+    "late.p99",
+    "goodput",
+    "goodput.share",
+)
 
 
 # --- latency and quality ----------------------------------------------------------------------------------------------
@@ -57,6 +66,28 @@ def latency_part(scene: Scene, drawn: Gallery) -> Markup | None:
 def _plain(one: CandidateSummary, name: str) -> Cell:
     interval = one.figures.get(name)
     return Cell(value(interval), ends(interval))
+
+
+def load_part(scene: Scene) -> Markup | None:
+    """The load that was reached, and goodput where limits were stated; None where nothing was measured."""
+    summary = scene.summary
+    shown = [name for name in _LOADS if any(_given(one, name) for one in summary.candidates)]
+    if not shown or not is_loaded(summary):
+        return None
+    rows = [
+        (scene.label(one.candidate), one.candidate == scene.pick, [_plain(one, name) for name in shown])
+        for one in scene.measured
+    ]
+    heads = [Column("candidate"), *(Column(figure_name(name)) for name in shown)]
+    limits = f" Goodput counts requests with {' and '.join(summary.goodput)}." if summary.goodput else ""
+    caption = f"Asked: {load_words(summary.load)}.{limits}"
+    return table(Table("The load that was reached", caption, heads, rows))
+
+
+def repeatability_part(scene: Scene) -> Markup | None:
+    """How far the rounds repeated each other; None where nothing was asked twice."""
+    lines = repeatability_lines(scene.summary)
+    return bullets(lines) if lines else None
 
 
 def quality_part(scene: Scene, drawn: Gallery) -> Markup | None:
@@ -127,22 +158,20 @@ def _given(one: CandidateSummary, name: str) -> bool:
 def manner_part(scene: Scene) -> Markup:
     """Plan, load, host, engines and versions."""
     summary = scene.summary
-    generation, load = summary.generation, summary.load
-    shape = f"{load.concurrency} at a time"
-    if load.kind == "open":
-        shape = f"{load.rate_per_s} requests/s, {load.arrivals}"
+    generation = summary.generation
     facts: list[tuple[str, str]] = [
         ("run", summary.run),
         ("rounds", f"{summary.rounds}; each is a fresh process per candidate, in a fresh order"),
         ("prompts", str(len(summary.prompts))),
         ("looks", str(summary.looks)),
-        ("load", shape),
+        ("load", load_words(summary.load)),
         ("temperature", f"{generation.temperature:g}"),
         ("at most", f"{generation.max_tokens} tokens"),
         ("seed", str(generation.seed)),
         ("streamed", "yes" if generation.stream else "no"),
         ("flags", ", ".join(summary.flags) or "none"),
         *(("engine", engine) for engine in summary.engines),
+        *((f"pinned, {name}", digest) for name, digest in summary.pins.items()),
         *((f"version of {name}", version) for name, version in sorted(summary.versions.items())),
     ]
     for host in summary.hosts:

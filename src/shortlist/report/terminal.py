@@ -16,8 +16,8 @@ from shortlist.report.decision_text import cut, decision_lines
 from shortlist.report.escape import ascii_only, is_ascii_wanted, one_line
 from shortlist.report.numbers import value, with_error
 from shortlist.report.scene import Scene
-from shortlist.report.wording import GLYPHS, comparison_line, notes, run_line
-from shortlist.results.figures import CandidateSummary, RunSummary
+from shortlist.report.wording import GLYPHS, comparison_line, notes, repeatability_lines, run_line
+from shortlist.results.figures import DETERMINISTIC, CandidateSummary, RunSummary
 
 _NARROWEST_NAME = 12
 _STYLES = {"ok": "green", "partial": "yellow", "failed": "red", "skipped": "dim"}
@@ -35,6 +35,7 @@ _COLUMNS = (
     _Column("facets", "facets", with_error),
     _Column("latency", "latency.mean", with_error),
     _Column("p95", "latency.p95", with_error),
+    _Column("goodput", "goodput", with_error),
     _Column("tok/s", "tokens_per_s", with_error),
     _Column("TTFT", "ttft.mean", value),
     _Column("memory", "memory.peak", value),
@@ -96,6 +97,8 @@ def summary_lines(
         lines += _wrapped(sign(one_line(comparison_line(summary, one))), width, "  ")
     for note in notes(summary):
         lines += _wrapped(sign(one_line(note)), width, "  ")
+    for line in repeatability_lines(summary) if DETERMINISTIC in summary.flags else ():
+        lines += _wrapped(sign(one_line(line)), width, "  ")
     for warning in summary.warnings:
         lines += _wrapped(sign(one_line(f"! {warning}")), width, "", "yellow")
     return lines

@@ -24,6 +24,13 @@ NAMES: Mapping[str, str] = {
     "tokens_per_s": "tokens/s",
     "characters_per_s": "characters/s",
     "throughput": "throughput",
+    "goodput": "goodput",
+    "goodput.share": "good requests",
+    "reached.concurrency": "in flight",
+    "reached.rate": "sent/s",
+    "reached.completed": "completed/s",
+    "backlog": "arrivals that piled up",
+    "late.p99": "client late, p99",
     "total_tokens_per_s": "total tokens/s",
     "memory.peak": "peak memory",
     "memory.loaded": "memory when loaded",
@@ -40,7 +47,18 @@ NAMES: Mapping[str, str] = {
     "memory": "memory",
 }
 _SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "=": "=", "==": "="}
-_HIGHER_IS_BETTER = frozenset({"quality", "facets", "rating", "throughput", "tokens_per_s", "characters_per_s"})
+_HIGHER_IS_BETTER = frozenset(
+    {
+        "quality",
+        "facets",
+        "rating",
+        "throughput",
+        "tokens_per_s",
+        "characters_per_s",
+        "goodput",
+        "goodput.share",
+    }
+)
 
 Standing = Literal["pick", "equivalent", "out", "cannot tell", "passes", "not judged"]
 
@@ -64,7 +82,7 @@ def unit_of(figure: str, interval: Interval | None = None) -> str:
         return "ns"
     if head in ("memory", "footprint"):
         return "B"
-    return "share" if head in ("error_rate", "critical", "length_share") else ""
+    return "share" if head in ("error_rate", "critical", "length_share") or figure == "goodput.share" else ""
 
 
 def quantity(amount: float, unit: str) -> str:

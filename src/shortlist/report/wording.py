@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from shortlist.records import CandidateStatus
-from shortlist.report.numbers import more, ratio
-from shortlist.results.figures import RunSummary, SpeedComparison
+from shortlist.records import CandidateStatus, Interval, LoadShape
+from shortlist.report.numbers import NOTHING, more, ratio, value, with_error
+from shortlist.results.figures import DETERMINISTIC, RunSummary, SpeedComparison
 
 GLYPHS: Mapping[CandidateStatus, str] = {"ok": "✓", "partial": "~", "failed": "✕", "skipped": "–"}
 
@@ -13,15 +13,28 @@ MEASURING_ERROR = "Measuring error: not known, for no self-test was recorded wit
 _JUDGED = {"latency.mean": "latency", "tokens_per_s": "tokens/s"}
 _NOTED = {"latency.p95": "p95", "latency.p99": "p99"}
 
+_DEVIATIONS_SHOWN = 3
+
 
 def run_line(summary: RunSummary) -> str:
     """What was run, in one line."""
     name = f"{summary.name}@{summary.short_id}" if summary.name else summary.short_id
-    load = summary.load
-    shape = f"{load.concurrency} at a time" if load.kind == "closed" else f"{load.rate_per_s} requests/s"
+    shape = load_words(summary.load)
     looks = f" · {summary.looks} looks" if summary.looks > 1 else ""
     flags = "".join(f" · {flag}" for flag in summary.flags)
     return f"Run {name} · {len(summary.prompts)} prompts × {summary.rounds} rounds · {shape}{looks}{flags}"
+
+
+def load_words(load: LoadShape) -> str:
+    """`4 at a time`, or `2.5 requests/s, poisson arrivals`."""
+    if load.kind == "closed":
+        return f"{load.concurrency} at a time"
+    return f"{load.rate_per_s or 0:g} requests/s, {load.arrivals} arrivals"
+
+
+def is_loaded(summary: RunSummary) -> bool:
+    """Whether there is anything to say of the load: more than one request at a time, or limits to keep."""
+    return summary.load.kind == "open" or summary.load.concurrency > 1 or bool(summary.goodput)
 
 
 def comparison_line(summary: RunSummary, one: SpeedComparison) -> str:
@@ -39,6 +52,12 @@ def comparison_line(summary: RunSummary, one: SpeedComparison) -> str:
     return f"{what}: {phrase}: {ratio(one.ratio)}"
 
 
+def _kind(figure: Interval) -> str:
+    if figure.point is None:
+        return "withheld"
+    return "without interval" if figure.low is None and figure.high is None else "one-sided"
+
+
 def notes(summary: RunSummary) -> tuple[str, ...]:
     """What must stand under the numbers: why an interval is missing, what ± is, how tokens were counted."""
     level = f"{summary.level * 100:.0f} %"
@@ -48,7 +67,7 @@ def notes(summary: RunSummary) -> tuple[str, ...]:
         for name, shown in _NOTED.items():
             figure = candidate.figures.get(name)
             if figure is not None and figure.note and figure.n:
-                kind = "without interval" if figure.point is not None else "withheld"
+                kind = _kind(figure)
                 reason = figure.note.removeprefix("no interval: ")
                 grouped.setdefault((f"{shown} {kind}", reason), []).append(candidate.label)
     measured = sum(bool(candidate.n > candidate.failed) for candidate in summary.candidates)
@@ -58,6 +77,7 @@ def notes(summary: RunSummary) -> tuple[str, ...]:
     bases = sorted({basis for candidate in summary.candidates for basis in candidate.token_basis})
     if bases:
         found.append(f"tokens/s: completion tokens over latency, counted by {'/'.join(bases)}")
+    found += _load_notes(summary)
     for candidate in summary.candidates:
         cut, failed = candidate.figures.get("length_share"), candidate.figures.get("error_rate")
         if cut is not None and cut.point:
@@ -65,4 +85,45 @@ def notes(summary: RunSummary) -> tuple[str, ...]:
         if failed is not None and failed.point and candidate.status == "partial":
             upper = f", at most {failed.high * 100:.1f} %" if failed.high is not None else ""
             found.append(f"{candidate.label}: {failed.point * 100:.1f} % of its requests failed{upper}")
+    return tuple(found)
+
+
+def _load_notes(summary: RunSummary) -> list[str]:
+    """Whether the load was reached, and what goodput means; nothing for one request at a time."""
+    found = []
+    load = summary.load
+    shown = {"reached.rate": "sent/s", "reached.completed": "completed/s", "backlog": "of arrivals piled up"}
+    if load.kind == "closed":
+        shown = {"reached.concurrency": "in flight on average"}
+    for one in summary.candidates:
+        given = [(value(one.figures.get(name)), words) for name, words in shown.items()]
+        parts = [f"{figure} {words}" for figure, words in given if figure != NOTHING]
+        if parts and (load.kind == "open" or load.concurrency > 1):
+            found.append(f"{one.label}: {', '.join(parts)}")
+    if summary.goodput:
+        shares = ((one.label, with_error(one.figures.get("goodput.share"))) for one in summary.candidates if one.n)
+        told = "; ".join(f"{label} {share}" for label, share in shares if share != NOTHING)
+        found.append(f"goodput: requests/s with {' and '.join(summary.goodput)}; kept by {told or 'none'}")
+        found += [
+            f"{one.label}: goodput withheld: {figure.note}"
+            for one in summary.candidates
+            if (figure := one.figures.get("goodput")) is not None and figure.point is None
+        ]
+    return found
+
+
+def repeatability_lines(summary: RunSummary) -> tuple[str, ...]:
+    """What was measured of repeating, per candidate: a report, never a promise. Where they part: deterministic runs."""
+    shown = _DEVIATIONS_SHOWN if DETERMINISTIC in summary.flags else 0
+    found = []
+    for one in summary.repeatability:
+        head = f"{summary.label_of(one.candidate)}: {one.identical} of {one.prompts} prompts had the same answer"
+        found.append(f"{head}, character for character, every time ({with_error(one.share)})")
+        hidden = len(one.deviations) - shown if shown else 0
+        found += [
+            f"{deviation.prompt}: {deviation.answers} different answers; "
+            f"rounds {deviation.first} and {deviation.other} part at character {deviation.at + 1}"
+            for deviation in one.deviations[:shown]
+        ]
+        found += [f"{hidden} more prompts differ: report.json has them"] if hidden > 0 else []
     return tuple(found)

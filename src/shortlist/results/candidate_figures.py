@@ -9,6 +9,7 @@ import numpy as np
 from shortlist.records import Block, Interval, MemoryPoint, Sample, Variant
 from shortlist.results import metrics
 from shortlist.results.accepted import Measure, Requests
+from shortlist.results.goodput import Limit
 from shortlist.stats.intervals import exact, mean_t, percentile, proportion, ratio_of_sums
 from shortlist.stats.power import quantile_n, rounds_for_quantile
 from shortlist.units import about
@@ -19,13 +20,14 @@ _NOT_STREAMED = "not streamed: the first content is the whole reply"
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How to summarise. `failures_as_infinite`: in percentiles, as a need judges them."""
+    """How to summarise. `failures_as_infinite`: in percentiles, as a need judges them. `limits` are goodput's."""
 
     level: float = 0.95
     is_streamed: bool = True
     failures_as_infinite: bool = False
     round_ns: int | None = None
     seed: int = 0
+    limits: tuple[Limit, ...] = ()
 
 
 def withheld(unit: str, note: str, level: float) -> Interval:

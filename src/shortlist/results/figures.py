@@ -17,6 +17,7 @@ from shortlist.records import (
     SampleStatus,
     Verdict,
 )
+from shortlist.results.repeatability import Repeatability
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,9 @@ class CandidateSummary:
     sample: str | None = None
 
 
+DETERMINISTIC = "deterministic"
+"""The stamp of a run that pinned all that is known to move answers."""
+
 FIGURES: Mapping[str, str] = {
     "latency.mean": "mean latency, from due to the last content",
     "latency.p50": "median latency",
@@ -58,6 +62,13 @@ FIGURES: Mapping[str, str] = {
     "tokens_per_s": "completion tokens over latency, mean of requests",
     "characters_per_s": "characters over latency, mean of requests",
     "throughput": "all completion tokens over the time with a request in flight",
+    "goodput": "requests per second that kept the stated limits",
+    "goodput.share": "requests that kept the stated limits",
+    "reached.concurrency": "requests in flight on average, until the last one was sent (closed loop)",
+    "reached.rate": "requests sent per second (open loop)",
+    "reached.completed": "replies completed per second (open loop)",
+    "backlog": "arrivals that piled up: 0 where the number in flight settles (open loop)",
+    "late.p99": "99th percentile of the client's own delay, from due to sent",
     "total_tokens_per_s": "the workshop's figure: prompt and completion tokens over latency",
     "tpot": "time per output token after the first chunk",
     "gap.p50": "median gap between chunks",
@@ -198,7 +209,10 @@ class QualitySummary:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run, summarised. `round_ns` is how long one more round of every candidate takes; None: unknown."""
+    """A run, summarised. `round_ns` is how long one more round of every candidate takes; None: unknown.
+
+    `goodput` holds the limits that good requests keep, `pins` the digests of a deterministic run.
+    """
 
     run: str
     name: str | None
@@ -219,6 +233,9 @@ class RunSummary:
     round_ns: int | None = None
     warnings: tuple[str, ...] = ()
     quality: QualitySummary | None = None
+    goodput: tuple[str, ...] = ()
+    repeatability: tuple[Repeatability, ...] = ()
+    pins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def short_id(self) -> str:

@@ -134,6 +134,7 @@ def run_row(info: RunInfo) -> dict[str, Any]:
         "blocks": [[block.candidate, block.round, len(block.cells)] for block in plan.blocks],
         "flags": info.flags,
         "skipped": info.skipped,
+        "pins": info.pins,
     }
     return {
         "id": info.id,

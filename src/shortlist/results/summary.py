@@ -1,7 +1,7 @@
 """A run as a report tells it. Only accepted, measured requests count; a failed one is never averaged into latency."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -21,7 +21,10 @@ from shortlist.results import metrics
 from shortlist.results.accepted import Measured, Requests, requests_by_candidate
 from shortlist.results.candidate_figures import Manner
 from shortlist.results.figures import Answer, CandidateSummary, Outlier, PromptFigure, PromptSummary, RunSummary
+from shortlist.results.goodput import goodput_figures, parse_limits
 from shortlist.results.quality import quality_figures, quality_warnings, summarise_quality
+from shortlist.results.reached import is_growing, load_warnings, reached_figures, without_far_ends
+from shortlist.results.repeatability import repeatability
 from shortlist.results.speed import SPEED_MARGIN, compare_speeds
 from shortlist.stats.outliers import modified_z_scores, outliers
 
@@ -33,7 +36,8 @@ def summarise(
     requests = requests_by_candidate(run)
     suite = run.info.plan.suite
     round_ns = _round_ns(run)
-    manner = Manner(level, suite.generation.stream, failures_as_infinite, round_ns)
+    limits = parse_limits(suite.goodput)
+    manner = Manner(level, suite.generation.stream, failures_as_infinite, round_ns, limits=limits)
     quality = quality_figures(run, level)
     candidates = [
         _with_quality(_candidate(run, candidate, requests[candidate.id], manner), quality)
@@ -42,6 +46,9 @@ def summarise(
     candidates += [_skipped(result) for result in run.info.skipped]
     return RunSummary(
         run=run.info.id,
+        goodput=tuple(limit.text for limit in manner.limits),
+        repeatability=repeatability(requests, level),
+        pins=run.info.pins,
         name=run.info.name,
         started_at=run.info.started_at,
         state=run.info.state,
@@ -58,7 +65,7 @@ def summarise(
         versions={name: version for executor in run.executors for name, version in executor.versions.items()},
         engines=_engines(run.blocks),
         round_ns=round_ns,
-        warnings=(*_warnings(run, candidates), *quality_warnings(run)),
+        warnings=(*_warnings(run, candidates), *_load_warnings(run, candidates, requests), *quality_warnings(run)),
         quality=summarise_quality(run, level),
     )
 
@@ -103,10 +110,14 @@ def _candidate(run: Run, candidate: Candidate, requests: Requests, manner: Manne
     found = {
         **figures_of.speed_figures(requests, manner),
         **figures_of.answer_figures(requests, manner),
+        **goodput_figures(requests, manner.limits, is_streamed=manner.is_streamed, level=manner.level),
+        **reached_figures(requests, run.info.plan.suite.load, manner.level),
         **figures_of.load_figures((block for block in blocks if block.id in done), manner.level),
         **figures_of.memory_figures(points, manner.level),
         **figures_of.footprint_figures(candidate.variant),
     }
+    if is_growing(found):
+        found = without_far_ends(found)
     return CandidateSummary(
         candidate=candidate.id,
         label=candidate.label,
@@ -224,3 +235,9 @@ def _warnings(run: Run, candidates: Sequence[CandidateSummary]) -> tuple[str, ..
     messages = (event.data.get("message") for event in run.events if event.kind == "warning")
     found += [message for message in messages if isinstance(message, str)]
     return tuple(dict.fromkeys(found))
+
+
+def _load_warnings(run: Run, candidates: Sequence[CandidateSummary], requests: Mapping[str, Requests]) -> Iterator[str]:
+    load = run.info.plan.suite.load
+    for one in candidates:
+        yield from load_warnings(one.label, requests.get(one.candidate, Requests(())), one.figures, load)
