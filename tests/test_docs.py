@@ -73,6 +73,12 @@ def test_the_readmes_commands_exist() -> None:
          [[], [3], {"prompt": []}, {"prompts": [{"note": 3}]}]),
         ("models", [{"a": {"size_mb": 3}}, {"version": 1, "models": {"a": {"source": "x.gguf"}}, "prompts": "p.json"}],
          [{"a": {"capability": []}}, {"models": {"a": {}}, "prompt": "x"}, []]),
+        ("card", [{"alias": "a"}, {"alias": "a", "variants": [{"format": "gguf", "files": []}]}],
+         [{}, {"alias": "a", "licens": "MIT"}, {"alias": "a", "variants": [{"format": "gguf", "size": 1}]}]),
+        ("catalogue", [{"version": 1, "checked": "2026-11-26", "cards": [{"alias": "a"}]}],
+         [{"version": 1, "cards": []}, {"version": 1, "checked": "x", "cards": [{"alias": "a", "licens": "MIT"}]}]),
+        ("policy", [{}, {"classes": {"permissive": "allow"}, "models": {"x": "refuse"}}],
+         [{"classes": {"permissiv": "allow"}}, {"classes": {"permissive": "perhaps"}}, {"class": {}}]),
     ],
 )  # fmt: skip
 def test_the_shipped_schemas_tell_good_from_bad(name: str, good: list[object], bad: list[object]) -> None:

@@ -15,8 +15,12 @@ import msgspec
 import measuring_pictures
 from shortlist import cli, settings
 from shortlist.errors import ShortlistError
+from shortlist.models.catalogue import CatalogueFile
+from shortlist.models.licence import STRICTNESS
 from shortlist.models.listing import ModelsFile
+from shortlist.models.policy import ACTIONS, PolicyFile
 from shortlist.quality.prompts import PromptEntry, PromptFile
+from shortlist.records import ModelCard
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMAS = "src/shortlist/schemas"
@@ -103,6 +107,25 @@ def models_schema() -> dict[str, Any]:
     return schema
 
 
+def _strict_schema(kind: Any, title: str) -> dict[str, Any]:
+    """As the reader has it: a key that a record does not have is refused."""
+    schema = _schema(kind, title)
+    for definition in schema["$defs"].values():
+        if "properties" in definition:
+            definition.setdefault("additionalProperties", False)
+    return schema
+
+
+def policy_schema() -> dict[str, Any]:
+    """The licence policy, as TOML decodes it: classes and actions by name."""
+    schema = _schema(PolicyFile, "licence policy")
+    properties = schema["$defs"]["PolicyFile"]["properties"]
+    for table in ("classes", "licences", "models"):
+        properties[table]["additionalProperties"] = {"enum": list(ACTIONS)}
+    properties["classes"]["propertyNames"] = {"enum": list(STRICTNESS)}
+    return schema
+
+
 def _as_json(value: object) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
 
@@ -116,6 +139,9 @@ def pages() -> dict[str, str]:
         f"{SCHEMAS}/prompts.schema.json": _as_json(prompts_schema()),
         f"{SCHEMAS}/models.schema.json": _as_json(models_schema()),
         **measuring_pictures.files(),
+        f"{SCHEMAS}/card.schema.json": _as_json(_strict_schema(ModelCard, "card.json")),
+        f"{SCHEMAS}/catalogue.schema.json": _as_json(_strict_schema(CatalogueFile, "catalogue.json")),
+        f"{SCHEMAS}/policy.schema.json": _as_json(policy_schema()),
     }
 
 

@@ -7,6 +7,10 @@ ShortlistError                 exit 1
 │   ├── InvalidModel                    a model file that is missing, cut short or not what it says
 │   ├── RunMismatch                     a run that this command cannot go on with
 │   └── NotComparable                   two runs that differ in what must be the same
+├── NotDownloaded              exit 1   a model that is known, and whose files are not here
+├── DoesNotFit                 exit 1   a model that takes more memory or disk than there is
+├── LicenceRefused             exit 1   a model whose licence the policy file does not let pass
+├── HubError                   exit 1   the Hub could not be asked, or said no
 ├── EngineError                exit 1   an engine process did not start, died, or is not what was asked
 │   ├── EngineNotReady
 │   ├── EngineCrashed
@@ -77,6 +81,22 @@ class RunMismatch(BadInput):
 
 class NotComparable(BadInput):
     """Two runs that were measured under conditions so unlike that their numbers cannot be compared."""
+
+
+class NotDownloaded(ShortlistError):
+    """A model that is known, but whose files are not on this host."""
+
+
+class DoesNotFit(ShortlistError):
+    """A model that takes more memory or disk than there is; the hint names what would fit."""
+
+
+class LicenceRefused(ShortlistError):
+    """The licence policy refuses this model, or wants its licence read first."""
+
+
+class HubError(ShortlistError):
+    """The Hub could not be reached, or it refused."""
 
 
 class EngineError(ShortlistError):

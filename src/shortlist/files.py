@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from shortlist.errors import InvalidFile
+from shortlist.errors import InvalidFile, UnknownName
 
 MAX_FILE_BYTES = 64 * 10**6
 
@@ -58,3 +58,32 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def convert_strict(value: object, kind: type[T], file: Path | str, place: str = "$") -> T:
+    """As `convert`, and a key that the type does not have is refused, where the type itself would pass over it.
+
+    What the type keeps is written out again and compared: that finds unknown keys at any depth. Raises InvalidFile.
+    """
+    found = convert(value, kind, file, place)
+    unknown = _unknown_key(value, msgspec.to_builtins(found), place)
+    if unknown is not None:
+        inside, key, known = unknown
+        told = UnknownName("key", key, known)
+        raise InvalidFile(file, inside, told.message, hint=told.hint)
+    return found
+
+
+def _unknown_key(given: object, kept: object, place: str) -> tuple[str, str, list[str]] | None:
+    """Where a key was dropped, which one, and what could stand there."""
+    if isinstance(given, dict) and isinstance(kept, dict):
+        for key, value in given.items():
+            if key not in kept:
+                return place, str(key), [str(name) for name in kept]
+            if deeper := _unknown_key(value, kept[key], f"{place}.{key}"):
+                return deeper
+    if isinstance(given, list) and isinstance(kept, list | tuple):
+        for number, (value, stays) in enumerate(zip(given, kept, strict=False)):
+            if deeper := _unknown_key(value, stays, f"{place}[{number}]"):
+                return deeper
+    return None

@@ -76,30 +76,68 @@ Format = Literal["gguf", "onnx", "adapter", "endpoint"]
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """One file of a variant; `path` is relative, never a place on a host."""
+    """One file of a variant; `path` is relative, never a place on a host. None: nobody has told us."""
 
     path: str
-    size_bytes: int
+    size_bytes: int | None
     sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One artefact of a model."""
+    """One artefact of a model. `folder` is for what is a folder of a repository and not a list of files (ONNX).
+
+    `revision` is a commit of the repository, None until one was seen; `source` says where all of this was read.
+    """
 
     format: Format
     quantisation: str | None = None
     files: tuple[ModelFile, ...] = ()
+    repository: str | None = None
+    folder: str | None = None
+    revision: str | None = None
+    source: str | None = None
 
     @property
     def size_bytes(self) -> int | None:
-        """Bytes on disk; None where there is no file (an endpoint)."""
-        return sum(f.size_bytes for f in self.files) if self.files else None
+        """Bytes on disk; None where there is no file (an endpoint), or one whose size is not known."""
+        sizes = [f.size_bytes for f in self.files if f.size_bytes is not None]
+        return sum(sizes) if sizes and len(sizes) == len(self.files) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What memory is predicted from: a decoder's shape. Sizes are counts of elements, `context` is in tokens.
+
+    `window`: tokens that a sliding-window layer looks back; `windowed_layers`: how many of the layers are such.
+    """
+
+    layers: int
+    width: int
+    feed_forward: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    vocabulary: int
+    window: int | None = None
+    windowed_layers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """A model that another was made from, and its licence, which binds the child too."""
+
+    name: str
+    licence: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What is known of a model; `sources` says where each fact comes from."""
+    """What is known of a model; `sources` says where each fact comes from.
+
+    `names`: what else it is called. `bases`: from the nearest parent (`base_model`) to the first ancestor.
+    """
 
     alias: str
     family: str | None = None
@@ -113,6 +151,11 @@ class ModelCard:
     variants: tuple[Variant, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     extra: Json = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    repository: str | None = None
+    is_gated: bool | None = None
+    bases: tuple[BaseModel, ...] = ()
+    architecture: Architecture | None = None
     schema_version: int = SCHEMA_VERSION
 
 

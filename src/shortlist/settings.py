@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from shortlist.errors import BadInput, InvalidFile, UnknownName
-from shortlist.units import parse_duration_ns
+from shortlist.units import parse_duration_ns, parse_size_bytes
 
 FILE_NAME = "shortlist.toml"
+_AS_TYPED = ("timeout", "memory_limit")
+"""Settings that a file keeps as they were written, `2m` and `4GB`, and not as the number that they stand for."""
 
 
 # --- parsers: a string from the environment or a TOML value in, a checked value out ----------------------------------
@@ -59,6 +61,13 @@ def _duration(value: object) -> int:
     if span_ns <= 0:
         raise BadInput(f"{value!r} leaves no time at all", hint="write it like 120s or 2m")
     return span_ns
+
+
+def _size(value: object) -> int:
+    count = parse_size_bytes(str(value))
+    if isinstance(value, bool) or count < 1:
+        raise BadInput(f"{value!r} leaves no memory at all", hint="write it like 4GB")
+    return count
 
 
 def _names(value: object) -> tuple[str, ...]:
@@ -136,6 +145,12 @@ class Settings:
     threads: int | None = _setting(_number(int, 1, 1024), None, "threads of the engine; unset: the physical cores")
     context: int | None = _setting(
         _number(int, 16, 10**8), None, "tokens of context for each request; unset: the model's, 4096 at most"
+    )
+    memory_limit: int | None = _setting(
+        _size, None, "memory that models may take in all, as 4GB; unset: what is free, and what control groups allow"
+    )
+    licence_policy: Path | None = _setting(
+        _path, None, "file that says which licence classes are allowed, reviewed or refused; unset: nothing is refused"
     )
     ascii: bool = _setting(_flag, False, "plain ASCII instead of ✓ ± █")
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -255,7 +270,7 @@ def write_value(path: Path, name: str, value: str | None) -> None:
     if value is None:
         document.pop(name, None)
     else:
-        plain = checked if isinstance(checked, bool | int | float) and name != "timeout" else value
+        plain = checked if isinstance(checked, bool | int | float) and name not in _AS_TYPED else value
         document[name] = list(checked) if isinstance(checked, tuple) else plain
     partial = path.with_suffix(".tmp")
     try:

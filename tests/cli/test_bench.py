@@ -66,10 +66,13 @@ def test_a_models_file_with_prompts_is_enough(tmp_path: Path) -> None:
 
 
 def test_an_alias_without_a_source_is_skipped_with_its_reason_and_the_others_run(tmp_path: Path) -> None:
-    (tmp_path / "models.json").write_text(json.dumps({"mistral-7b": {"size_mb": 4100}, "notes-small": {}}))
-    done = shortlist("bench", "--models", "models.json", "--plan", cwd=tmp_path)
+    (tmp_path / "models.json").write_text(
+        json.dumps({"ours-7b": {"size_mb": 4100}, "mistral-7b": {}, "notes-small": {}})
+    )
+    done = shortlist("bench", "--models", "models.json", "--plan", cwd=tmp_path, HF_HOME=str(tmp_path))
     assert done.code == 0, done.err
-    assert "mistral-7b is skipped: mistral-7b has no source" in done.err
+    assert "ours-7b is skipped: ours-7b has no source" in done.err
+    assert "mistral-7b is skipped: mistral-7b is known, and its files are not here" in done.err
 
 
 @pytest.mark.parametrize("name", sorted(BROKEN)[::6])

@@ -1,12 +1,22 @@
 """Who is compared: names, paths and models.json entries as candidates; what cannot run is marked, not fatal."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from shortlist.errors import BadInput, InvalidModel, ShortlistError, UnknownName
+from shortlist.errors import (
+    BadInput,
+    DoesNotFit,
+    InvalidModel,
+    LicenceRefused,
+    NotDownloaded,
+    ShortlistError,
+    UnknownName,
+)
+from shortlist.models.catalogue import Found, Library, load_library
 from shortlist.models.listing import Listing, ModelEntry
-from shortlist.models.refs import ResolvedModel, known_names, resolve
+from shortlist.models.names import parse_name
+from shortlist.models.refs import ResolvedModel, find, known_names, resolve
 from shortlist.records import (
     Candidate,
     CandidateResult,
@@ -38,18 +48,25 @@ class Roster:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How candidates are opened: the engine's name, its options, and the URL where it is somebody else's."""
+    """How candidates are opened: the engine's name, its options, and the URL where it is somebody else's.
+
+    `library`: what names mean. `admit` is shown each model of ours by name before its file is looked for, and raises
+    for one that the licence policy or this host's memory does not let in.
+    """
 
     engine: str
     options: EngineOptions
     endpoint_url: str | None = None
+    library: Library = field(default_factory=load_library)
+    admit: Callable[[Found], None] | None = None
 
 
 def make_roster(names: Iterable[str], listing: Listing | None, opening: Opening) -> Roster:
     """Candidates for typed names and for a models.json's entries.
 
-    A typed name that nobody knows is an error at once. A file that cannot be a model, and an alias without a known
-    source, are left out with their reason as long as somebody else can run; alone, the error is raised.
+    A typed name that nobody knows is an error at once. A file that cannot be a model, an alias without a known source,
+    and what is not downloaded, not admitted or too large are left out with their reason as long as somebody else can
+    run; alone, the error is raised.
     """
     named = list(dict.fromkeys(names))
     entries: list[tuple[str, ModelEntry | None]] = [(name, None) for name in named]
@@ -64,9 +81,9 @@ def make_roster(names: Iterable[str], listing: Listing | None, opening: Opening)
     for name, entry in entries:
         try:
             model = _model(name, entry, opening)
-        except (InvalidModel, _NoSource) as error:
+        except (InvalidModel, *_LEFT_OUT) as error:
             errors.append(error)
-            status: CandidateStatus = "skipped" if isinstance(error, _NoSource) else "failed"
+            status: CandidateStatus = "failed" if isinstance(error, InvalidModel) else "skipped"
             left_out.append(CandidateResult(name, Path(name).stem, status, error.message))
             continue
         candidate = _candidate(model, opening, {c.label for c in candidates})
@@ -82,26 +99,40 @@ class _NoSource(BadInput):
     """An alias of models.json that does not say where its model comes from."""
 
 
+_LEFT_OUT = (_NoSource, NotDownloaded, DoesNotFit, LicenceRefused)
+
+
 def _model(name: str, entry: ModelEntry | None, opening: Opening) -> ResolvedModel:
     if opening.endpoint_url is not None or opening.engine == "fake":
         return ResolvedModel(name, Variant("endpoint"), None, _card(name, entry) if entry else None)
     if entry is None:
-        return resolve(name)
-    source = entry.source or (name if name in known_names() else None)
+        return _admitted(name, opening)
+    source = entry.source or (name if _is_known(name, opening.library) else None)
     if source is None:
         raise _NoSource(
-            f"{name} has no source", hint=f'give "{name}" a "source" in models.json: a path or a demo model'
+            f"{name} has no source", hint=f'give "{name}" a "source" in models.json: a path or a model\'s name'
         )
-    if source.startswith("hf:"):
-        raise _NoSource(f"{name}: this version cannot fetch {source}", hint="download the .gguf file and give its path")
     try:
-        model = resolve(source)
+        model = _admitted(source, opening)
     except UnknownName as error:
         raise _NoSource(f"{name}: {error.message}", hint=error.hint) from None
     known = model.card or ModelCard(alias=name)
     tags = tuple(entry.capabilities)
     card = replace(known, alias=name, capabilities=tags, sources={**known.sources, "capabilities": "models.json"})
     return replace(model, label=name, card=card if tags else known)
+
+
+def _admitted(name: str, opening: Opening) -> ResolvedModel:
+    if opening.admit is not None:
+        opening.admit(find(name, opening.library))
+    return resolve(name, opening.library)
+
+
+def _is_known(name: str, library: Library) -> bool:
+    """Whether there is a card with something to open; a models.json may name an alias and nothing else."""
+    parsed = parse_name(name)
+    card = library.card(parsed) if parsed.kind == "alias" else None
+    return card is not None and bool(card.variants or card.extra.get("source"))
 
 
 def _card(alias: str, entry: ModelEntry) -> ModelCard:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -20,6 +21,7 @@ COMMANDS = {
     "score": ("shortlist.cli.score", "Score answers by facets; take in ratings."),
     "agreement": ("shortlist.cli.agreement", "How far raters agree, and each with themselves."),
     "report": ("shortlist.cli.report", "Write a run as Markdown, CSV and JSON."),
+    "model": ("shortlist.cli.model", "Models: what there is, what it takes, what its licence asks."),
     "runs": ("shortlist.cli.runs", "List, show, export, import and remove runs."),
     "selftest": (
         "shortlist.cli.selftest",
@@ -30,31 +32,39 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """Knows every command's name and line; imports a command's module when it is called."""
+    """Knows every command's name and line; imports a command's module when it is called.
+
+    `known`: module and line by name. A module's command is its `command`; after a colon stands another one's name.
+    """
+
+    def __init__(self, *args: Any, known: Mapping[str, tuple[str, str]] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.known = COMMANDS if known is None else known
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Command names, in the order of a first use."""
-        return list(COMMANDS)
+        return list(self.known)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """The command, imported now."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.known:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        module, _, name = self.known[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name or "command")
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Click's, with the nearest names where there is no such command."""
         from shortlist.errors import UnknownName
 
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise UnknownName("command", args[0], COMMANDS)
+        if args and args[0] not in self.known and not args[0].startswith("-"):
+            raise UnknownName("command", args[0], self.known)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
         """The list of commands, without importing one."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([(name, line) for name, (_, line) in self.known.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})

@@ -68,14 +68,15 @@ def _setting_flags(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--name", help="A name for the run.")
 @click.option("--resume", metavar="RUN", help="Go on with a run; with more --rounds or further --prompts, extend it.")
 @click.option("--plan", is_flag=True, help="Show what would run, and stop.")
+@click.option("--accept-licence", is_flag=True, help="You have read the licences that the policy wants read.")
 @click.option("--strict", is_flag=True, help="Exit 3 when a candidate failed, else by the decision (3 or 4).")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the report. [shortlist-RUN]")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def command(**options: Any) -> int:
     """Measure models on a fixed set of prompts.
 
-    MODEL is a demo model (notes-small, notes-medium, notes-large), the path of a .gguf file, or with --endpoint the
-    name that the endpoint knows. Every round starts each candidate's engine afresh, in a new seeded order.
+    MODEL is a name of `shortlist model list` (notes-small, qwen2.5-1.5b@q4_k_m), the path of a .gguf file, or with
+    --endpoint the name that the endpoint knows. Every round starts each candidate's engine afresh, in a new order.
     """
     flags = {name: options.get(name) for name in settings_file.NAMES if name not in ("models", "prompt", "home")}
     needs = AskedNeeds(options["needs_file"], options["typed"], options["prefer"])

@@ -27,6 +27,8 @@ def _value(loaded: settings.Settings, name: str) -> object:
     value = getattr(loaded, name)
     if name == "timeout":
         return f"{value / 1e9:g}s"
+    if name == "memory_limit" and value is not None:
+        return f"{value / 1e9:g}GB"
     return str(value) if isinstance(value, Path) else value
 
 

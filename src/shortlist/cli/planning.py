@@ -38,6 +38,7 @@ class Asked:
     resume: str | None = None
     rounds: int | None = None
     plan: bool = False
+    accept_licence: bool = False
     strict: bool = False
     out: Path | None = None
     as_json: bool = False
@@ -59,6 +60,7 @@ def fresh(settings: Settings, asked: Asked) -> "Session":
 def _roster(settings: Settings, asked: Asked) -> "tuple[Roster, Listing | None]":
     """Who is compared, and the models.json that says so."""
     from shortlist.bench.roster import Opening, make_roster
+    from shortlist.cli.admission import admission
     from shortlist.engines import find_engine
     from shortlist.engines.remote import base_url
     from shortlist.models.listing import load_listing
@@ -77,7 +79,8 @@ def _roster(settings: Settings, asked: Asked) -> "tuple[Roster, Listing | None]"
         raise BadInput("--prefix-cache is for engines of ours; an endpoint decides for itself")
     # A user name or a key inside the URL is refused here, before anything is stored.
     endpoint = base_url(settings.endpoint) if settings.endpoint else None
-    return make_roster(names, listing, Opening(_engine(settings), options, endpoint)), listing
+    library, admit = admission(settings, listing, accept_licence=asked.accept_licence)
+    return make_roster(names, listing, Opening(_engine(settings), options, endpoint, library, admit)), listing
 
 
 def _engine(settings: Settings) -> str:

@@ -38,8 +38,9 @@ _VALUE_TYPES = ("u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string",
 _TEXT_KEYS = ("architecture", "name", "license", "type")
 _TEXTS = frozenset({f"general.{key}" for key in _TEXT_KEYS} | {"tokenizer.chat_template", "tokenizer.ggml.model"})
 _INTEGERS = frozenset({"general.alignment", "general.file_type", "split.no", "split.count", "split.tensors.count"})
-_SIZES = frozenset({"context_length", "embedding_length", "block_count", "vocab_size"})
-_LAYERED_SIZES = frozenset(f"attention.{key}" for key in ("head_count", "head_count_kv", "key_length", "value_length"))
+_SIZES = frozenset({"context_length", "embedding_length", "block_count", "vocab_size", "attention.sliding_window"})
+_ATTENTION_SIZES = ("head_count", "head_count_kv", "key_length", "value_length")
+_LAYERED_SIZES = frozenset({"feed_forward_length", *(f"attention.{key}" for key in _ATTENTION_SIZES)})
 
 
 def read_header(path: Path | str) -> GgufHeader:

@@ -93,6 +93,17 @@ class GgufHeader:
         return self._int("block_count")
 
     @property
+    def feed_forward_length(self) -> int | None:
+        """Width inside the feed-forward part; the widest where layers differ."""
+        widths = self._per_layer("feed_forward_length")
+        return max(widths, default=None) if isinstance(widths, tuple) else widths
+
+    @property
+    def sliding_window(self) -> int | None:
+        """Tokens that a layer with a sliding window looks back; which layers have one is the architecture's matter."""
+        return self._int("attention.sliding_window")
+
+    @property
     def head_count(self) -> int | tuple[int, ...] | None:
         """Attention heads; a tuple where layers differ."""
         return self._per_layer("attention.head_count")

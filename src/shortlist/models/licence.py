@@ -2,13 +2,15 @@
 
 Tags are SPDX identifiers (https://spdx.org/licenses/) and those of the Hugging Face Hub
 (https://huggingface.co/docs/hub/repositories-licenses), which are not SPDX; each class follows from the licence's own
-text. What is not in the map is `unknown`, and that means review. A licence is never guessed from a model's family.
+text. Of an expression, AND takes the strictest and OR the freest. What is not in the map is `unknown`, and that means
+review. A licence is never guessed from a model's family: docs/decisions/0012.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from shortlist.models.spdx import HUB_TAGS, fold, plain_tag
 from shortlist.records import ModelCard, NeedVerdict
 
 LicenceClass = Literal[
@@ -56,7 +58,17 @@ _TAGS: Mapping[LicenceClass, tuple[str, ...]] = {
         "apple-amlr", "apple-ascl", "qwen-research", "mrl", "mnpl", "llama", "llama1", "open-mdw-nc", "h-research",
     ),
 }  # fmt: skip
-_CLASS_OF: Mapping[str, LicenceClass] = {tag: name for name, tags in _TAGS.items() for tag in tags}
+_CLASS_OF: dict[str, LicenceClass] = {tag: name for name, tags in _TAGS.items() for tag in tags}
+for _tag, _spdx in HUB_TAGS.items():  # what a tag is translated into is of the tag's class
+    if _tag in _CLASS_OF:
+        _CLASS_OF.setdefault(plain_tag(_spdx), _CLASS_OF[_tag])
+    elif plain_tag(_spdx) in _CLASS_OF:
+        _CLASS_OF[_tag] = _CLASS_OF[plain_tag(_spdx)]
+_CLASS_OF["licenseref-scancode-gemma-tou-2024-04-01"] = _CLASS_OF["gemma"]
+_CLASS_OF["licenseref-scancode-llama-4-cla-2025"] = _CLASS_OF["llama4"]
+_CLASS_OF["licenseref-scancode-llama-license-2023"] = _CLASS_OF["llama1"]
+_CLASS_OF["licenseref-scancode-stability-ai-community-2024"] = _CLASS_OF["stabilityai-ai-community"]
+_CLASS_OF["licenseref-scancode-stability-ai-nc-2023-12-06"] = "non-commercial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,37 +83,63 @@ class LicenceFinding:
 
 
 def class_of_tag(tag: str | None) -> LicenceClass:
-    """The class of one SPDX identifier or Hub tag; `unknown` for what the map does not hold."""
+    """The class of an SPDX identifier, a Hub tag, or an SPDX expression; `unknown` for what the map does not hold."""
     if not tag:
         return "unknown"
-    plain = tag.strip().lower().removeprefix("license:").replace(" ", "-").replace("_", "-")
-    return _CLASS_OF.get(plain, _CLASS_OF.get(plain.removesuffix("-license"), "unknown"))
+    plain = plain_tag(tag)
+    known = _CLASS_OF.get(plain) or _CLASS_OF.get(plain.removesuffix("-license"))
+    if known is not None or not any(f" {word} " in f" {tag.upper()} " for word in ("AND", "OR", "WITH")):
+        return known or "unknown"
+    try:
+        return fold(tag, class_of_tag, _strictest, _freest)
+    except ValueError:
+        return "unknown"
+
+
+def _strictest(classes: list[LicenceClass]) -> LicenceClass:
+    return max(classes, key=STRICTNESS.index)
+
+
+def _freest(classes: list[LicenceClass]) -> LicenceClass:
+    return min(classes, key=STRICTNESS.index)
 
 
 def find_licence(card: ModelCard | None, bases: Iterable[ModelCard] = ()) -> LicenceFinding:
-    """The strictest licence of a model and the models it was made from, as far as their cards are given.
+    """The strictest licence of a model and the models it was made from, by its card and by other cards given.
 
-    A card that names a base model whose card is not among `bases` leaves that licence unknown.
+    A base model that neither the card's own chain nor another card tells the licence of leaves it unknown.
     """
     if card is None:
         return LicenceFinding("unknown", None, "", "", "no model card: review the licence")
-    chain = {one.alias: one for one in (card, *bases)}
-    found = [_own(one) for one in chain.values()]
+    cards = {one.alias: one for one in (card, *bases)}
+    parents = {base.name: base for one in cards.values() for base in one.bases}
+    found = [_own(one) for one in cards.values()]
+    found += [
+        _finding(base.licence, base.name, base.source or "card") for base in parents.values() if base.name not in cards
+    ]
     found += [
         LicenceFinding("unknown", None, one.base_model, "", f"the licence of its base {one.base_model} is not known")
-        for one in chain.values()
-        if one.base_model is not None and one.base_model not in chain
+        for one in cards.values()
+        if one.base_model is not None and one.base_model not in cards and one.base_model not in parents
     ]
     return max(found, key=lambda finding: STRICTNESS.index(finding.licence_class))
 
 
+def chain(card: ModelCard) -> tuple[LicenceFinding, ...]:
+    """The model's own licence, then its parents', nearest first, each with its class."""
+    return (_own(card), *(_finding(base.licence, base.name, base.source or "card") for base in card.bases))
+
+
 def _own(card: ModelCard) -> LicenceFinding:
-    found = class_of_tag(card.licence)
-    source = card.sources.get("licence", "card")
+    return _finding(card.licence, card.alias, card.sources.get("licence", "card"))
+
+
+def _finding(licence: str | None, of: str, source: str) -> LicenceFinding:
+    found = class_of_tag(licence)
     note = ""
     if found == "unknown":
-        note = f"the licence {card.licence!r} is in no class: review it" if card.licence else "no licence: review"
-    return LicenceFinding(found, card.licence, card.alias, source, note)
+        note = f"the licence {licence!r} is in no class: review it" if licence else "no licence is named: review it"
+    return LicenceFinding(found, licence, of, source, note)
 
 
 def commercial_use(finding: LicenceFinding) -> NeedVerdict:

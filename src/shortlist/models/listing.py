@@ -12,11 +12,15 @@ from shortlist.records import Json
 
 
 class ModelEntry(msgspec.Struct, forbid_unknown_fields=True):
-    """One alias: tags and size as the workshop has them, and where the model comes from."""
+    """One alias: tags and size as the workshop has them, where the model comes from, and facts of a card.
+
+    What stands in `card` goes before what the catalogue says of that alias, fact by fact.
+    """
 
     capabilities: list[str] = []
     size_mb: float | None = None
     source: str | None = None
+    card: Json | None = None
 
 
 class ModelsFile(msgspec.Struct, forbid_unknown_fields=True):

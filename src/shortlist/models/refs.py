@@ -1,14 +1,22 @@
-"""Names of models: a demo model, or the path of a `.gguf` file."""
+"""The one resolver: from a typed name to a model that is here, or to what is known of it.
 
-from dataclasses import dataclass
+`find` says what a name means, without a file being there; `resolve` gives the file, or says how to get it. `bench`,
+`model info` and the rest all come through here.
+Seam: `resolve` raises NotDownloaded for a model that is known and not cached; what downloads asks `find`.
+"""
+
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
-
 from shortlist import demo, gguf
-from shortlist.errors import InvalidModel, UnknownName
+from shortlist.errors import InvalidModel, NotDownloaded, UnknownName
 from shortlist.modelfile import sha256_file
-from shortlist.records import ModelCard, ModelFile, Variant, from_json
+from shortlist.models import cache
+from shortlist.models.catalogue import Found, Library, load_library, pick_variant, read_card
+from shortlist.models.names import Name, parse_name
+from shortlist.records import ModelCard, ModelFile, Variant
+
+__all__ = ["ResolvedModel", "find", "known_names", "local_path", "read_card", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,28 +29,105 @@ class ResolvedModel:
     card: ModelCard | None = None
 
 
-def resolve(name: str) -> ResolvedModel:
-    """The model behind a name. Reads the header, digests the file. Raises UnknownName, InvalidModel."""
-    if name in demo.demo_names():
-        card = read_card(demo.demo_card_path(name))
-        return ResolvedModel(name, card.variants[0], demo.demo_model_path(name), card)
-    path = Path(name).expanduser()
-    if path.suffix.lower() == ".gguf" or path.is_file() or len(path.parts) > 1:
-        return _from_file(path)
-    raise UnknownName("model", name, known_names(), hint="or give the path of a .gguf file")
+def find(text: str, library: Library | None = None) -> Found:
+    """What a name means: card and variant. A path is read for it; a Hub name needs no card of ours.
+
+    Raises UnknownName with the nearest names, BadInput for what cannot be a name, InvalidModel for a broken file.
+    """
+    library = load_library() if library is None else library
+    name = parse_name(text)
+    if _is_path(name, library):
+        path = Path(text).expanduser()
+        return Found(*_card_of_file(path), path)
+    if name.kind == "hub":
+        return _of_hub(name, library)
+    return library.find(text)
+
+
+def resolve(text: str, library: Library | None = None) -> ResolvedModel:
+    """The model behind a name, its header read and its file digested.
+
+    Raises UnknownName, InvalidModel, and NotDownloaded for one that is known and whose files are not here.
+    """
+    library = load_library() if library is None else library
+    if _is_path(parse_name(text), library):
+        return _from_file(Path(text).expanduser())
+    found = find(text, library)
+    if (source := found.card.extra.get("source")) is not None and not found.card.variants:
+        return replace(_from_source(text, str(source), library), label=found.card.alias, card=found.card)
+    path = local_path(found)
+    if path is None and found.variant is None:
+        raise NotDownloaded(
+            f"{text} is named, and nothing says where its files are",
+            hint=f'give "{found.card.alias}" a "source" in models.json: a path or a model\'s name',
+        )
+    if path is None:
+        raise NotDownloaded(f"{text} is known, and its files are not here", hint=f"shortlist model download {text}")
+    if found.card.alias in demo.demo_names():
+        return ResolvedModel(found.card.alias, found.card.variants[0], path, found.card)
+    here = _from_file(path)
+    return ResolvedModel(found.label, replace(here.variant, repository=_repository(found)), here.path, found.card)
+
+
+def local_path(found: Found) -> Path | None:
+    """Where a variant's first file lies on this host; None where it is not here."""
+    if found.path is not None:
+        return found.path
+    if found.card.alias in demo.demo_names():
+        return demo.demo_model_path(found.card.alias)
+    source = found.card.extra.get("source")
+    if source is not None and not found.card.variants and Path(str(source)).is_file():
+        return Path(str(source))
+    files = None if found.variant is None else cache.find_files(cache.hub_cache(), found.variant)
+    return files[0] if files else None
 
 
 def known_names() -> tuple[str, ...]:
-    """Every name that resolves without a path."""
+    """The names that resolve with nothing downloaded: the demo models'."""
     return demo.demo_names()
 
 
-def _from_file(path: Path) -> ResolvedModel:
+def _is_path(name: Name, library: Library) -> bool:
+    """It looks like a path, or it is no alias of ours and there is such a file."""
+    if name.kind == "alias" and library.card(name) is None:
+        return Path(name.typed).expanduser().is_file()
+    return name.kind == "path"
+
+
+def _repository(found: Found) -> str | None:
+    return found.variant.repository if found.variant else None
+
+
+def _from_source(text: str, source: str, library: Library) -> ResolvedModel:
+    """What a models.json names as the source of an alias: another name, once."""
+    if source == text:
+        raise UnknownName("model", text, library.cards, hint="its source in models.json is its own name")
+    return resolve(source, library)
+
+
+def _of_hub(name: Name, library: Library) -> Found:
+    """A repository of the Hub: with the card that we have of it, else a card of its own with what the name says."""
+    card = library.by_repository(name.stem)
+    if card is not None and name.revision is None:
+        mine = [v for v in card.variants if (v.repository or "").lower() == name.stem.lower()]
+        for variant in mine:
+            if name.file is None or name.file in (variant.folder, *(file.path for file in variant.files)):
+                return Found(
+                    card, pick_variant(replace(card, variants=tuple(mine)), None) if not name.file else variant
+                )
+    files = (ModelFile(name.file, None),) if name.file else ()
+    is_onnx = name.file is None and "onnx" in name.stem.lower()
+    variant = Variant("onnx" if is_onnx else "gguf", None, files, name.stem, revision=name.revision)
+    bare = ModelCard(alias=name.stem, repository=name.stem, sources={"repository": "as typed"})
+    return Found(replace(card, alias=name.stem, variants=(variant,)) if card else bare, variant)
+
+
+def _card_of_file(path: Path) -> tuple[ModelCard, Variant]:
     header = gguf.read_header(path)
     if header.kind != "model":
         raise InvalidModel(f"{path} is not a model but a part of one: {header.kind}", hint="give the model's own file")
     parts = gguf.split_files(header)
-    files = tuple(ModelFile(part.name, part.stat().st_size, sha256_file(part)) for part in parts)
+    files = tuple(ModelFile(part.name, part.stat().st_size) for part in parts)
     card = ModelCard(
         alias=path.stem,
         family=header.architecture,
@@ -51,12 +136,11 @@ def _from_file(path: Path) -> ResolvedModel:
         licence=header.licence,
         sources=dict.fromkeys(("family", "context_length", "parameters", "licence"), "GGUF header"),
     )
-    return ResolvedModel(path.stem, Variant("gguf", header.quantisation, files), parts[0].resolve(), card)
+    return card, Variant("gguf", header.quantisation, files)
 
 
-def read_card(path: Path) -> ModelCard:
-    """A model card from its file. Raises InvalidModel naming the place."""
-    try:
-        return from_json(path.read_bytes(), ModelCard)
-    except (OSError, msgspec.DecodeError) as error:
-        raise InvalidModel(f"{path} is not a model card: {error}") from None
+def _from_file(path: Path) -> ResolvedModel:
+    card, variant = _card_of_file(path)
+    parts = gguf.split_files(gguf.read_header(path))
+    files = tuple(ModelFile(part.name, part.stat().st_size, sha256_file(part)) for part in parts)
+    return ResolvedModel(path.stem, replace(variant, files=files), parts[0].resolve(), card)

@@ -178,9 +178,11 @@ def _highest_by_block(points: Iterable[MemoryPoint]) -> list[MemoryPoint]:
 
 
 def footprint_figures(variant: Variant) -> Mapping[str, Interval]:
-    """Bytes on disk, a file that occurs twice counted once; none for an endpoint."""
-    sizes = {file.sha256 or file.path: file.size_bytes for file in variant.files}
-    return {"footprint": exact(float(sum(sizes.values())), "B")} if sizes else {}
+    """Bytes on disk, a file that occurs twice counted once; none for an endpoint, or where a size is not known."""
+    if variant.size_bytes is None:
+        return {}
+    sizes = {file.sha256 or file.path: file.size_bytes or 0 for file in variant.files}
+    return {"footprint": exact(float(sum(sizes.values())), "B")}
 
 
 def cached_tokens(samples: Iterable[Sample]) -> int | None:

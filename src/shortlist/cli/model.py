@@ -1,0 +1,20 @@
+"""`shortlist model`: which models there are, what they take and what their licences ask."""
+
+import click
+
+from shortlist.cli import LazyGroup
+
+KNOWN = {
+    "list": ("shortlist.cli.model_list", "Models that are known here, filtered."),
+    "info": ("shortlist.cli.model_info", "One model: facts with sources, fit, licence."),
+    "card": ("shortlist.cli.model_card", "Make and check model cards."),
+}
+
+
+@click.group(name="model", cls=LazyGroup, known=KNOWN, context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Models: what there is, what it takes, what its licence asks.
+
+    A MODEL is an alias (`qwen2.5-1.5b`, `qwen2.5-1.5b@q4_k_m`), a Foundry Local id, an Ollama name (`qwen3:4b`),
+    `hf:owner/repository[/file][@revision]`, or a path.
+    """

@@ -1,0 +1,27 @@
+"""What the model commands share: the library of this place, and this host to judge it against."""
+
+from pathlib import Path
+
+from shortlist import machine
+from shortlist.cli.output import say
+from shortlist.models.catalogue import Library, load_library
+from shortlist.models.fit import DEFAULT_CONTEXT, Load, room
+from shortlist.models.policy import load_policy
+from shortlist.models.rows import Host
+from shortlist.settings import Settings
+
+
+def library_here(settings: Settings) -> Library:
+    """The catalogue with models.json of SHORTLIST_HOME and of this folder; what was passed over is told."""
+    library = load_library(settings.home, Path.cwd())
+    for note in library.notes:
+        say(f"note: {note}")
+    return library
+
+
+def host_here(settings: Settings, *, context: int | None = None, kv_type: str = "f16", parallel: int = 1) -> Host:
+    """Memory, load and policy to judge models by."""
+    free = machine.host_facts()["memory"]["available_bytes"]
+    load = Load(context or settings.context or DEFAULT_CONTEXT, parallel, kv_type)
+    policy = load_policy(settings.licence_policy, settings.home)
+    return Host(room(free, settings.memory_limit), load, policy, {})

@@ -1,0 +1,168 @@
+"""`shortlist model info`: what is known of one model, where each fact comes from, whether it fits, what it asks."""
+
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from shortlist import settings as settings_file
+from shortlist import units
+from shortlist.cli.model_list import as_data
+from shortlist.cli.output import emit, emit_json
+from shortlist.records import Json, ModelCard, to_builtins
+
+if TYPE_CHECKING:
+    from shortlist.models.rows import Host, Row
+
+_FACTS = ("repository", "family", "parameters", "context_length", "capabilities", "languages", "base_model")
+_ACTIONS = {"allow": "allowed", "review": "to be read first", "refuse": "refused"}
+_WIDTH = 80
+
+
+@click.command(name="info")
+@click.argument("model")
+@click.option("--context", type=click.IntRange(16), help="Tokens of context to count memory with. [4096]")
+@click.option("--kv-type", default="f16", show_default=True, help="Type of the KV cache: f16, q8_0, q4_0, ...")
+@click.option("--licence", "licence_only", is_flag=True, help="Only the licences and what they ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(*, model: str, context: int | None, kv_type: str, licence_only: bool, as_json: bool) -> None:
+    """One model: facts with their sources, variants, fit, and what its licence asks.
+
+    Works offline, from the catalogue and what is on this host.
+    """
+    from shortlist.cli.model_host import host_here, library_here
+    from shortlist.models.refs import find
+    from shortlist.models.rows import make_row
+
+    settings = settings_file.load()
+    library, host = library_here(settings), host_here(settings, context=context, kv_type=checked_kv_type(kv_type))
+    row = make_row(find(model, library), host)
+    if as_json:
+        emit_json("shortlist-model", {**as_data(row), "card": row.found.card, **_worked_out(row, host)})
+        return
+    lines = (
+        list(_licence_lines(row)) if licence_only else [*_fact_lines(row), *_fit_lines(row, host), *_licence_lines(row)]
+    )
+    for line in lines:
+        emit(line, asked_ascii=settings.ascii)
+
+
+def checked_kv_type(kv_type: str) -> str:
+    """A type that the KV cache can have. Raises UnknownName."""
+    from shortlist.engines.llamacpp import KV_TYPES
+    from shortlist.errors import UnknownName
+
+    if kv_type.lower() not in KV_TYPES:
+        raise UnknownName("KV type", kv_type, KV_TYPES)
+    return kv_type.lower()
+
+
+def _worked_out(row: "Row", host: "Host") -> Json:
+    from shortlist.models.licence import chain
+    from shortlist.models.obligations import obligations
+
+    return {
+        "path": None if row.path is None else str(row.path),
+        "fit": row.fit,
+        "room": host.room,
+        "licence_chain": [
+            {**to_builtins(finding), "asks": obligations(finding.licence)} for finding in chain(row.found.card)
+        ],
+    }
+
+
+def _fact_lines(row: "Row") -> Iterator[str]:
+    from shortlist.models.catalogue import variant_key
+
+    card = row.found.card
+    yield row.found.label + (f": {card.description}" if card.description else "")
+    if len({card.alias, *card.names}) > 1:
+        yield from _wrapped("also called", ", ".join(card.names), "")
+    for fact in _FACTS:
+        value = getattr(card, fact)
+        if value not in (None, (), ""):
+            yield from _wrapped(fact.replace("_", " "), _shown(value), card.sources.get(fact, ""))
+    if card.is_gated:
+        yield from _wrapped("gated", "yes", card.sources.get("is_gated", ""))
+    yield from _shape_lines(card)
+    for variant in card.variants:
+        size = variant.size_bytes
+        place = variant.folder or ", ".join(file.path for file in variant.files)
+        told = f"{variant.repository or ''} {place}".strip()
+        mark = "  (this one)" if variant == row.found.variant and len(card.variants) > 1 else ""
+        yield from _wrapped(
+            f"@{variant_key(variant)}", f"{'-' if size is None else units.size(size)}  {told}{mark}", ""
+        )
+    yield from _wrapped("here", "not on this host" if row.path is None else str(row.path), "")
+
+
+def _shape_lines(card: ModelCard) -> Iterator[str]:
+    shape = card.architecture
+    if shape is None:
+        return
+    told = (
+        f"{shape.layers} layers of {shape.width}, {shape.heads} heads and {shape.kv_heads} for keys and values of"
+        f" {shape.head_size}, vocabulary {shape.vocabulary:,}"
+    )
+    if shape.window:
+        told += f", {shape.windowed_layers} layers see {shape.window} tokens"
+    yield from _wrapped("shape", told, card.sources.get("architecture", ""))
+
+
+def _fit_lines(row: "Row", host: "Host") -> Iterator[str]:
+    fit, there = row.fit, host.room
+    if fit is None:
+        yield from _wrapped("memory", "not known: the card has no shape, and the file is not here", "")
+        return
+    verdict = "fits" if row.is_fitting else "does not fit"
+    yield from _wrapped(
+        "memory",
+        f"{units.size(fit.needed_bytes)} needed for a context of {fit.load.context} with {fit.load.kv_type} keys and"
+        f" values: {verdict} {units.size(there.bytes)} ({there.basis})",
+        fit.how,
+    )
+    parts = f"weights {units.size(fit.weights_bytes)}, keys and values {units.size(fit.kv_bytes)}, compute"
+    parts += f" {units.size(fit.compute_bytes)}, vocabulary {units.size(fit.vocabulary_bytes)}, engine"
+    yield from _wrapped("", f"{parts} {units.size(fit.engine_bytes)}", "")
+    if fit.repacked_bytes:
+        yield from _wrapped(
+            "",
+            f"up to {units.size(fit.resident_bytes)} resident: {units.size(fit.repacked_bytes)} of the weights are"
+            " copied into another order, and the file's copy stays cached while there is room",
+            "",
+        )
+
+
+def _licence_lines(row: "Row") -> Iterator[str]:
+    from shortlist.models.licence import chain
+    from shortlist.models.obligations import obligations
+
+    for finding in chain(row.found.card):
+        told = f"{finding.licence or 'not known'} ({finding.licence_class})"
+        whose = "licence" if finding.of == row.found.card.alias else f"of {finding.of}"
+        yield from _wrapped(whose, told, finding.source)
+        if finding.of == row.found.card.alias or finding.licence_class == row.licence.licence_class:
+            for task in obligations(finding.licence):
+                yield from _wrapped("", f"[ ] {task}", "")
+    yield from _wrapped(
+        "policy", {"allow": "allowed", "review": "to be read first", "refuse": "refused"}[row.action], ""
+    )
+    yield "a summary of ours, not legal advice"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _wrapped(name: str, text: str, source: str) -> Iterator[str]:
+    """A fact under its name in 80 columns, its source in brackets; strangers' text is shown escaped."""
+    from shortlist.report.escape import one_line
+
+    whole = one_line(text) + (f"  [{one_line(source)}]" if source else "")
+    head = f"  {name:<15} "
+    yield from textwrap.wrap(
+        whole, _WIDTH, initial_indent=head, subsequent_indent=" " * 18, break_long_words=True, break_on_hyphens=False
+    ) or [head.rstrip()]

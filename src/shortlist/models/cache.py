@@ -1,0 +1,72 @@
+"""Where model files lie on this host: the Hugging Face cache, as every tool shares it. Nothing is copied.
+
+Layout (huggingface_hub's): `models--OWNER--NAME/refs/REVISION` holds a commit, `snapshots/COMMIT/FILE` links to a blob;
+a blob that ends in `.incomplete` is half a download and is never linked. Only names and links are read here, without
+importing huggingface_hub, so that listing is quick and works offline.
+Seam: this is the reading half. What writes (`model download`, `add`, `update`) and what frees (`cache prune`, `remove`,
+`move`, `verify`) belongs beside it and keeps to this layout.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from shortlist.records import Variant
+
+
+def hub_cache(env: Mapping[str, str] | None = None) -> Path:
+    """The cache's folder: HF_HUB_CACHE, else HF_HOME/hub, else where huggingface_hub puts it."""
+    env = os.environ if env is None else env
+    if given := env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE"):
+        return Path(given).expanduser()
+    if home := env.get("HF_HOME"):
+        return Path(home).expanduser() / "hub"
+    caches = env.get("XDG_CACHE_HOME")
+    return (Path(caches) if caches else Path.home() / ".cache") / "huggingface" / "hub"
+
+
+def snapshots(root: Path, repository: str, revision: str | None = None) -> Iterator[Path]:
+    """The folders of a repository's fetched commits: the revision asked for, else `main`'s first, then the others'."""
+    place = root / f"models--{repository.replace('/', '--')}"
+    commits = place / "snapshots"
+    named = revision or "main"
+    first = _commit(place / "refs" / named) or named
+    if (commits / first).is_dir():
+        yield commits / first
+    if revision is None and commits.is_dir():
+        others = sorted(commits.iterdir(), key=lambda folder: folder.name)
+        yield from (folder for folder in others if folder.is_dir() and folder.name != first)
+
+
+def find_files(root: Path, variant: Variant) -> tuple[Path, ...] | None:
+    """Every file of a variant, as it lies in the cache; None unless all of them are there, from one commit.
+
+    A file of another length than the card knows is not it. For a folder (ONNX): the files in it.
+    """
+    if variant.repository is None:
+        return None
+    for snapshot in snapshots(root, variant.repository, variant.revision):
+        if variant.folder is not None:
+            inside = snapshot / variant.folder
+            found = tuple(sorted(p for p in inside.iterdir() if p.is_file())) if inside.is_dir() else ()
+            if any(path.name == "genai_config.json" for path in found):
+                return found
+            continue
+        paths = tuple(snapshot / file.path for file in variant.files)
+        if paths and all(map(_is_whole, paths, (file.size_bytes for file in variant.files))):
+            return paths
+    return None
+
+
+def _is_whole(path: Path, size_bytes: int | None) -> bool:
+    try:
+        return path.is_file() and size_bytes in (None, path.stat().st_size)
+    except OSError:
+        return False
+
+
+def _commit(ref: Path) -> str | None:
+    try:
+        return ref.read_text(encoding="ascii").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,123 @@
+"""The models that are known here, a row each with all that a list shows: variant, licence, cached, fit."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from shortlist import gguf
+from shortlist.errors import InvalidModel
+from shortlist.models.catalogue import PREFERRED, Found, Library, variant_key
+from shortlist.models.filters import Facts
+from shortlist.models.fit import Fit, Load, Room, fit_of_card, predict
+from shortlist.models.licence import LicenceFinding, find_licence
+from shortlist.models.policy import Action, Policy
+from shortlist.models.refs import local_path
+from shortlist.models.shape import BITS_PER_WEIGHT, shape_of_header, weights_of_header
+from shortlist.records import ModelCard, Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What models are judged against here. `measured`: peaks of earlier runs, by a file's SHA-256."""
+
+    room: Room
+    load: Load
+    policy: Policy
+    measured: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One variant of a model. `size_basis` is empty where the size was published or measured on disk."""
+
+    found: Found
+    path: Path | None
+    licence: LicenceFinding
+    action: Action
+    size_bytes: int | None
+    size_basis: str
+    fit: Fit | None
+    is_fitting: bool | None
+
+    @property
+    def facts(self) -> Facts:
+        """What filters look at."""
+        return Facts(
+            self.found.card, self.found.variant, self.licence, self.size_bytes, self.path is not None, self.is_fitting
+        )
+
+
+def rows(library: Library, host: Host) -> Iterator[Row]:
+    """Every variant of every card, cards in the library's order, the preferred variant first."""
+    for card in library.cards.values():
+        for variant in _ordered(card):
+            yield make_row(Found(card, variant), host)
+
+
+def make_row(found: Found, host: Host) -> Row:
+    """One variant with what is known of it here; a header that is here goes before the card."""
+    path = local_path(found)
+    fit = fit_of(found, path, host)
+    finding = find_licence(found.card)
+    size, basis = _size(found)
+    return Row(
+        found,
+        path,
+        finding,
+        host.policy.action(found.card, finding),
+        size,
+        basis,
+        fit,
+        None if fit is None else fit.needed_bytes <= host.room.bytes,
+    )
+
+
+def fit_of(found: Found, path: Path | None, host: Host) -> Fit | None:
+    """What it would take: by its header where the file is here, else by the card; a measured peak goes before both."""
+    fit = _fit_of_file(path, host.load) if path is not None and path.suffix == ".gguf" else None
+    fit = fit or fit_of_card(found, host.load)
+    digests = [file.sha256 for file in found.variant.files if file.sha256] if found.variant else []
+    peak = next((host.measured[digest] for digest in digests if digest in host.measured), None)
+    return fit if fit is None or peak is None else replace(fit, measured_bytes=peak)
+
+
+def _fit_of_file(path: Path, load: Load) -> Fit | None:
+    try:
+        headers = [gguf.read_header(part) for part in gguf.split_files(gguf.read_header(path))]
+    except InvalidModel:
+        return None  # what opens it says so; a list goes on
+    shape = shape_of_header(headers[0])
+    parts = [weights_of_header(header) for header in headers]
+    if shape is None or any(part is None for part in parts):
+        return None
+    known = [part for part in parts if part is not None]
+    total = replace(known[0], bytes=sum(p.bytes for p in known), repacked_bytes=sum(p.repacked_bytes for p in known))
+    trained = headers[0].context_length
+    return predict(shape, total, replace(load, context=min(load.context, trained or load.context)))
+
+
+def one_a_card(listed: Iterable[Row], passes: Callable[[Row], bool]) -> list[Row]:
+    """The first row of each card that passes: its preferred variant, else the next."""
+    chosen: dict[str, Row] = {}
+    for row in listed:
+        if row.found.card.alias not in chosen and passes(row):
+            chosen[row.found.card.alias] = row
+    return list(chosen.values())
+
+
+def _ordered(card: ModelCard) -> tuple[Variant | None, ...]:
+    rank = {key: place for place, key in enumerate(PREFERRED)}
+    ordered = sorted(card.variants, key=lambda v: (v.format != "gguf", rank.get(variant_key(v), len(rank))))
+    return tuple(ordered) or (None,)
+
+
+def _size(found: Found) -> tuple[int | None, str]:
+    variant, card = found.variant, found.card
+    if variant is not None and variant.size_bytes is not None:
+        return variant.size_bytes, ""
+    if isinstance(told := card.extra.get("size_mb"), int | float):
+        return round(told * 1e6), "models.json"
+    bits = BITS_PER_WEIGHT.get(variant.quantisation or "") if variant else None
+    if bits is None or card.parameters is None:
+        return None, ""
+    return round(card.parameters * bits / 8), f"estimated: parameters of {bits:g} bits"
