@@ -108,3 +108,19 @@ def test_answers_that_got_worse_are_shown_side_by_side(home: Path) -> None:
     assert "lost: " in done.out
     assert done.out.count("\nBASE    Decision on n-") == done.out.count("\nHEAD    Decision on n-") == 10
     assert len(show("main", "--json").json["data"]) == 10
+
+
+def test_what_guidellm_wrote_is_imported_reported_and_compared(home: Path, tmp_path: Path) -> None:
+    files = Path(__file__).parents[1] / "results" / "guidellm"
+    own = str(tmp_path / "other")
+    done = shortlist("runs", "import", files / "rounds.json", "--name", "before", cwd=tmp_path, SHORTLIST_HOME=own)
+    assert done.code == 0, done.err
+    report = shortlist("report", "before", "--format", "md,html", cwd=tmp_path, SHORTLIST_HOME=own)
+    assert report.code == 0, report.err
+    (page,) = tmp_path.glob("shortlist-*/report.md")
+    assert "measured by GuideLLM 0.8.1" in page.read_text()
+    compared = shortlist("compare", "before", files / "rounds-again.json", cwd=tmp_path, SHORTLIST_HOME=own)
+    assert compared.code == 0, compared.err
+    assert compared.out.startswith("No difference was told apart: of 3 metrics 3 not told apart.")
+    several = shortlist("compare", "before", files / "sweep.json", cwd=tmp_path, SHORTLIST_HOME=own)
+    assert (several.code, "holds 2 runs" in several.err) == (2, True)

@@ -97,7 +97,7 @@ def test_rounds_that_are_missing_are_told_as_a_command_for_each_run() -> None:
     assert (
         "    shortlist bench --resume 00007f3c --rounds 12\n    shortlist bench --resume 000091ab --rounds 12" in page
     )
-    from_file = replace(open_one, base=replace(found.base, is_stored=False))
+    from_file = replace(open_one, base=replace(found.base, can_grow=False))
     assert "To tell latency: 12 rounds of BASE and 12 of HEAD." in text_of(from_file, None)
 
 

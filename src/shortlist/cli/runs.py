@@ -103,18 +103,23 @@ def export(*, run: str, golden: bool, out: Path | None) -> None:
 
 
 @command.command("import")
-@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-def import_(*, file: Path) -> None:
-    """A run from a file that `export` wrote (- for stdin)."""
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--name", help="A name for what another tool measured.")
+def import_(*, files: tuple[Path, ...], name: str | None) -> None:
+    """Runs from files that `export` or GuideLLM (its benchmark JSON) wrote; - for stdin.
+
+    GuideLLM benchmarks of one model and load become the rounds of one run, over all files given.
+    """
+    runs = read_runs(files, name)
     with open_store() as store:
-        for run in read_runs([file]):
+        for run in runs:
             store.add_run(run)
             emit(run.info.short_id)
 
 
-def read_runs(files: Sequence[Path]) -> "tuple[Run, ...]":
+def read_runs(files: Sequence[Path], name: str | None = None) -> "tuple[Run, ...]":
     """The runs in these files, - for stdin. Raises BadInput for one that cannot be read, InvalidFile."""
-    from shortlist.results.export import import_run
+    from shortlist.results import imports
 
     found = []
     for file in files:
@@ -122,8 +127,8 @@ def read_runs(files: Sequence[Path]) -> "tuple[Run, ...]":
             data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         except OSError as error:
             raise BadInput(f"{file} cannot be read: {error.strerror}") from None
-        found.append(import_run(data, str(file)))
-    return tuple(found)
+        found.append((str(file), data))
+    return imports.read_runs(found, name)
 
 
 @command.command()

@@ -272,7 +272,7 @@ def _more_rounds(comparison: RunComparison) -> list[tuple[str, str]]:
     rounds = [max(_grown(one.rounds, change.more or 0)[side] for one, change in untold) for side in (0, 1)]
     names = ", ".join(dict.fromkeys(name_of(one.metric) for _, one in untold))
     sides = (comparison.base, comparison.head)
-    if not all(one.is_stored for one in sides):
+    if not all(one.can_grow for one in sides):
         return [(f"To tell {names}: {rounds[0]} rounds of BASE and {rounds[1]} of HEAD.", "")]
     commands = [f"shortlist bench --resume {one.short_id} --rounds {n}" for one, n in zip(sides, rounds, strict=True)]
     return [(f"To tell {names} (80 % power):", commands[0]), ("", commands[1])]

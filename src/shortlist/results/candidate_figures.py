@@ -20,7 +20,10 @@ _NOT_STREAMED = "not streamed: the first content is the whole reply"
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How to summarise. `failures_as_infinite`: in percentiles, as a need judges them. `limits` are goodput's."""
+    """How to summarise. `failures_as_infinite`: in percentiles, as a need judges them. `limits` are goodput's.
+
+    `no_gaps` says why chunk gaps are not known, where not every chunk was kept.
+    """
 
     level: float = 0.95
     is_streamed: bool = True
@@ -28,6 +31,7 @@ class Manner:
     round_ns: int | None = None
     seed: int = 0
     limits: tuple[Limit, ...] = ()
+    no_gaps: str = ""
 
 
 def withheld(unit: str, note: str, level: float) -> Interval:
@@ -98,6 +102,8 @@ def _longest(requests: Requests, manner: Manner) -> Interval:
 
 
 def _gap_figures(requests: Requests, manner: Manner) -> dict[str, Interval]:
+    if manner.no_gaps:
+        return {name: withheld("ns", manner.no_gaps, manner.level) for name in ("gap.p50", "gap.p99")}
     gaps = [gap for sample in requests.complete.samples for gap in metrics.gaps_ns(sample)]
     if not gaps:
         return {name: withheld("ns", "no gaps", manner.level) for name in ("gap.p50", "gap.p99")}

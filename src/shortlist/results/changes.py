@@ -146,7 +146,10 @@ class CandidateChange:
 
 @dataclass(frozen=True, slots=True)
 class RunName:
-    """A run that is compared. `shown` is its name, or its short id; unlike the other's."""
+    """A run that is compared. `shown` is its name, or its short id; unlike the other's.
+
+    `is_stored`: commands reach it. `can_grow`: `bench --resume` does, for no other tool measured it.
+    """
 
     id: str
     name: str | None
@@ -154,6 +157,7 @@ class RunName:
     started_at: str
     rounds: int
     is_stored: bool = True
+    can_grow: bool = True
 
     @property
     def short_id(self) -> str:

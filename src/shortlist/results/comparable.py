@@ -56,7 +56,9 @@ def mismatches(base: Run, head: Run, pairs: Sequence[Pair]) -> tuple[Mismatch, .
     """Everything that differs and must not."""
     suites = base.info.plan.suite, head.info.plan.suite
     found = [*_prompts(suites[0].prompts, suites[1].prompts)]
-    generations = [{**to_builtins(one.generation), "timeout": duration(one.timeout_ns)} for one in suites]
+    generations = [
+        {**to_builtins(one.generation), "timeout": duration(one.timeout_ns), "repeats": one.repeats} for one in suites
+    ]
     found += _differing("parameters", *generations)
     found += _one("load", "load", *(load_words(one.load) for one in suites))
     found += _one("warm-up", "warm-up requests", *(str(one.warmup) for one in suites))
@@ -94,8 +96,9 @@ def load_words(load: LoadShape) -> str:
 def _prompts(base: Sequence[Prompt], head: Sequence[Prompt]) -> list[Mismatch]:
     renamed = same_prompts(base, head)
     found = []
-    lost = [prompt.id for prompt in base if prompt.id not in renamed.values()]
-    new = [prompt.id for prompt in head if prompt.id not in renamed]
+    # A prompt without words stands for what another tool did not keep: nobody can tell whether it is the same.
+    lost = [prompt.id for prompt in base if prompt.messages and prompt.id not in renamed.values()]
+    new = [prompt.id for prompt in head if prompt.messages and prompt.id not in renamed]
     if lost or new:
         counts = [f"{len(side)} of which {len(only)} only there" for side, only in ((base, lost), (head, new))]
         named = ", ".join([*lost[:3], *new[:3]])

@@ -122,6 +122,7 @@ def _names(base: Run, head: Run, stored: tuple[bool, bool]) -> tuple[RunName, Ru
             run.info.started_at,
             len({cell.round for cell in run.info.plan.cells}),
             is_stored,
+            is_stored and imported_from(run) is None,
         )
         for run, is_stored in zip((base, head), stored, strict=True)
     ]
@@ -129,11 +130,16 @@ def _names(base: Run, head: Run, stored: tuple[bool, bool]) -> tuple[RunName, Ru
 
 
 def _imported(base: Run, head: Run) -> tuple[str, ...]:
-    return tuple(
-        f"{side} was measured by {tool}: see its own warnings (shortlist report)"
-        for side, run in (("BASE", base), ("HEAD", head))
-        if (tool := imported_from(run)) is not None
-    )
+    """Who else measured; where one run is ours and the other is not, all that the importer warns of."""
+    tools = {side: imported_from(run) for side, run in (("BASE", base), ("HEAD", head))}
+    is_mixed = None in tools.values()
+    found = []
+    for side, run in (("BASE", base), ("HEAD", head)):
+        if tools[side] is not None and is_mixed:
+            found += [f"{side}: {event.data['message']}" for event in run.events if "message" in event.data]
+        elif tools[side] is not None:
+            found.append(f"{side} was measured by {tools[side]}: shortlist report has what that means for its numbers")
+    return tuple(found)
 
 
 def _unfinished(base: Run, head: Run) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from shortlist.results import candidate_figures as figures_of
 from shortlist.results import metrics
 from shortlist.results.accepted import Measured, Requests, requests_by_candidate
 from shortlist.results.candidate_figures import Manner
+from shortlist.results.comparable import imported_from
 from shortlist.results.figures import Answer, CandidateSummary, Outlier, PromptFigure, PromptSummary, RunSummary
 from shortlist.results.goodput import goodput_figures, parse_limits
 from shortlist.results.quality import quality_figures, quality_warnings, summarise_quality
@@ -37,7 +38,9 @@ def summarise(
     suite = run.info.plan.suite
     round_ns = _round_ns(run)
     limits = parse_limits(suite.goodput)
-    manner = Manner(level, suite.generation.stream, failures_as_infinite, round_ns, limits=limits)
+    manner = Manner(
+        level, suite.generation.stream, failures_as_infinite, round_ns, limits=limits, no_gaps=_no_gaps(run)
+    )
     quality = quality_figures(run, level)
     candidates = [
         _with_quality(_candidate(run, candidate, requests[candidate.id], manner), quality)
@@ -68,6 +71,12 @@ def summarise(
         warnings=(*_warnings(run, candidates), *_load_warnings(run, candidates, requests), *quality_warnings(run)),
         quality=summarise_quality(run, level),
     )
+
+
+def _no_gaps(run: Run) -> str:
+    """Why chunk gaps are not known: another tool kept the first and last chunk of a reply alone."""
+    tool = imported_from(run)
+    return f"{tool} keeps the first and the last chunk of a reply, and none between" if tool else ""
 
 
 def _with_quality(one: CandidateSummary, quality: Mapping[str, Mapping[str, Interval]]) -> CandidateSummary:
