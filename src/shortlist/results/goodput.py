@@ -121,6 +121,6 @@ def _kept(samples: Iterable[Sample], limits: Sequence[Limit]) -> int:
 
 def window_ns(samples: Sequence[Sample]) -> int:
     """First due to last content; where nothing came, to the last end."""
-    last = [chunks[-1].ns for sample in samples if (chunks := metrics.content(sample))]
+    last = [chunk.ns for sample in samples if (chunk := metrics.last_content(sample))]
     last = last or [sample.end_ns for sample in samples if sample.end_ns is not None]
     return max(last, default=0) - min(sample.due_ns for sample in samples) if last else 0

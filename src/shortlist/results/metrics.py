@@ -22,15 +22,25 @@ def content(sample: Sample) -> tuple[Chunk, ...]:
     return tuple(chunk for chunk in sample.chunks if chunk.is_content)
 
 
+def first_content(sample: Sample) -> Chunk | None:
+    """The first chunk with content."""
+    return next((chunk for chunk in sample.chunks if chunk.is_content), None)
+
+
+def last_content(sample: Sample) -> Chunk | None:
+    """The last chunk with content."""
+    return next((chunk for chunk in reversed(sample.chunks) if chunk.is_content), None)
+
+
 def ttft_ns(sample: Sample) -> int | None:
     """Due → arrival of the first chunk with content."""
-    first = next(iter(content(sample)), None)
+    first = first_content(sample)
     return None if first is None else first.ns - sample.due_ns
 
 
 def service_ttft_ns(sample: Sample) -> int | None:
     """Sent → arrival of the first chunk with content: less what the client waited."""
-    first = next(iter(content(sample)), None)
+    first = first_content(sample)
     return None if first is None or sample.sent_ns is None else first.ns - sample.sent_ns
 
 
@@ -49,13 +59,13 @@ def latency_ns(sample: Sample) -> int | None:
     """Due → last chunk with content; the reply's end where there was none. None for a request that failed."""
     if not is_complete(sample):
         return None
-    chunks = content(sample)
-    return chunks[-1].ns - sample.due_ns if chunks else response_end_ns(sample)
+    last = last_content(sample)
+    return response_end_ns(sample) if last is None else last.ns - sample.due_ns
 
 
 def gaps_ns(sample: Sample) -> tuple[int, ...]:
     """Every gap between consecutive chunks with content."""
-    return tuple(after.ns - before.ns for before, after in pairwise(content(sample)))
+    return tuple(after - before for before, after in pairwise([chunk.ns for chunk in content(sample)]))
 
 
 def completion_tokens(sample: Sample) -> int | None:
@@ -71,10 +81,10 @@ def tpot_ns(sample: Sample) -> float | None:
 
     The first chunk counts as one token: nobody says how many it held.
     """
-    tokens, chunks = completion_tokens(sample), content(sample)
-    if tokens is None or tokens < FEWEST_TOKENS_FOR_TPOT or len(chunks) < 2:
+    tokens, first, last = completion_tokens(sample), first_content(sample), last_content(sample)
+    if tokens is None or tokens < FEWEST_TOKENS_FOR_TPOT or first is None or last is None or first is last:
         return None
-    return (chunks[-1].ns - chunks[0].ns) / (tokens - 1)
+    return (last.ns - first.ns) / (tokens - 1)
 
 
 def _per_s(count: int | None, sample: Sample) -> float | None:
