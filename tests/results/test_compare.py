@@ -219,7 +219,7 @@ def test_a_file_that_grew_is_larger_with_no_error_to_speak_of() -> None:
         replace(
             one,
             variant=replace(
-                one.variant, files=tuple(replace(f, size_bytes=f.size_bytes * 2) for f in one.variant.files)
+                one.variant, files=tuple(replace(f, size_bytes=2 * (f.size_bytes or 0)) for f in one.variant.files)
             ),
         )
         for one in plan.candidates
