@@ -9,6 +9,7 @@ SCRIPTS = {
     "startup": [],
     "client_error": [],
     "store_delay": [],
+    "disturbance": [],
     "gguf_fuzz": ["--seconds", "10"],
     "ab_rates": ["--runs", "200"],
     "decide_rates": ["--runs", "2000"],

@@ -378,9 +378,16 @@ class SampleError:
     message: str
 
 
+RESENT = "resent"
+"""Stands in `Sample.disturbance` where the request was sent twice, since its connection had been closed meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One request as measured. `cell` is None in a warm-up; `seq` counts the samples of a block attempt."""
+    """One request as measured. `cell` is None in a warm-up; `seq` counts the samples of a block attempt.
+
+    `disturbance` names what disturbed it from outside (`causes`), and holds RESENT where it was sent twice.
+    """
 
     id: str
     cell: str | None
@@ -405,6 +412,11 @@ class Sample:
     disturbance: tuple[str, ...] = ()
     prompt: str | None = None
     is_accepted: bool = False
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """What disturbed it; empty for a request that was measured in peace."""
+        return tuple(one for one in self.disturbance if one != RESENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,7 @@ class Settings:
     licence_policy: Path | None = _setting(
         _path, None, "file that says which licence classes are allowed, reviewed or refused; unset: nothing is refused"
     )
+    watch: bool = _setting(_flag, True, "watch the host while it measures, and measure again what others disturbed")
     ascii: bool = _setting(_flag, False, "plain ASCII instead of ✓ ± █")
     sources: Mapping[str, str] = field(default_factory=dict)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from shortlist.bench.progress import Progress
 from shortlist.bench.roster import Opening, make_roster
+from shortlist.bench.run import NO_WATCH
 from shortlist.bench.session import Connection, Session, new_session, resumed_session, run_session
 from shortlist.quality.prompts import single_prompt
 from shortlist.records import EngineOptions, LoadShape, Prompt, Run, RunState, Suite
@@ -20,10 +21,18 @@ def prompts(count: int, first: int = 1) -> tuple[Prompt, ...]:
     return tuple(replace(single_prompt(f"Say {n}.")[0], id=f"p-{n:02d}") for n in range(first, first + count))
 
 
-def session(models: Sequence[str] = (QUICK, OTHER), *, rounds: int = 2, count: int = 3, **suite: object) -> Session:
+def session(
+    models: Sequence[str] = (QUICK, OTHER),
+    *,
+    rounds: int = 2,
+    count: int = 3,
+    is_watched: bool = False,
+    **suite: object,
+) -> Session:
+    """Unless it `is_watched`, a busy machine changes nothing in how often a cell is sent."""
     roster = make_roster(models, None, Opening("fake", EngineOptions()))
     shape = Suite(prompts(count), rounds=rounds, **suite)  # type: ignore[arg-type]
-    return new_session(shape, roster)
+    return new_session(shape, roster, flags=() if is_watched else (NO_WATCH,))
 
 
 def concurrent(n: int) -> LoadShape:

@@ -1,4 +1,7 @@
-"""A bench to be killed: prints `start` when it begins and each acknowledged sample's id at once. argv: store, ref."""
+"""A bench to be killed: prints `start` when it begins and each acknowledged sample's id at once.
+
+argv: store, ref. With NOISY in the environment much of it is disturbed: cells and whole blocks are measured again.
+"""
 
 import asyncio
 import os
@@ -6,7 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from bench.benches import session
+from bench.noisy import install
 from shortlist.bench.session import Connection, resumed_session, run_session
 from shortlist.results.store import Store
 
@@ -16,10 +22,19 @@ def say(words: Sequence[str]) -> None:
     os.write(1, "".join(f"{word}\n" for word in words).encode())
 
 
+def restless(prompt: str, attempt: int, block: int) -> float:
+    """One cell is disturbed once in every block, and every third block as a whole."""
+    return 2.0 if (prompt == "p-02" and attempt == 1) or block % 3 == 2 else 0.0
+
+
 def main() -> None:
     """Run, or go on with, one small bench."""
     store = Store.open(Path(sys.argv[1]))
-    some = resumed_session(store, sys.argv[2], None, ()) if len(sys.argv) > 2 else session(rounds=3, count=6, warmup=1)
+    is_noisy = "NOISY" in os.environ
+    if is_noisy:
+        install(pytest.MonkeyPatch(), restless)
+    fresh = session(rounds=3, count=6, warmup=1, is_watched=is_noisy)
+    some = resumed_session(store, sys.argv[2], None, ()) if len(sys.argv) > 2 else fresh
     say(["start", some.info.id])
     asyncio.run(run_session(some, store, Connection(), lambda _told: None, on_ack=say))
 

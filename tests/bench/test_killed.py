@@ -6,6 +6,7 @@ import selectors
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -19,11 +20,11 @@ HERE = Path(__file__).parent
 LIMIT_NS = 30 * 10**9
 
 
-def start(store: Path, *ref: str) -> "subprocess.Popen[bytes]":
+def start(store: Path, *ref: str, **env: str) -> "subprocess.Popen[bytes]":
     path = os.pathsep.join([str(HERE), str(HERE.parent), str(HERE.parents[1] / "src")])
     return subprocess.Popen(
         [sys.executable, str(HERE / "killed.py"), str(store), *ref],
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, **env},
         stdout=subprocess.PIPE,
     )
 
@@ -46,9 +47,9 @@ def read_for(process: "subprocess.Popen[bytes]", wanted_ns: int) -> bytes:
     return said
 
 
-def kill_at(store: Path, moment_ns: int) -> tuple[str, set[str]]:
+def kill_at(store: Path, moment_ns: int, **env: str) -> tuple[str, set[str]]:
     """Kill a bench so long after its start; its run and the samples that it said were on disk."""
-    process = start(store)
+    process = start(store, **env)
     said = read_for(process, moment_ns)
     family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     process.send_signal(signal.SIGKILL)
@@ -82,21 +83,49 @@ def check_place(folder: Path, moment_ns: int) -> int:
     return len(acknowledged)
 
 
+def check_noisy_place(folder: Path, moment_ns: int) -> int:
+    """One kill of a bench that measures much again, one resume; the samples acknowledged before."""
+    path = folder / "results.db"
+    run_id, acknowledged = kill_at(path, moment_ns, NOISY="1")
+    with Store.open(path) as store:
+        kept = {sample.id for sample in store.load_run(run_id).samples}
+    assert acknowledged <= kept, "an acknowledged sample is lost"
+    process = start(path, run_id, NOISY="1")
+    process.communicate(timeout=60)
+    with Store.open(path) as store:
+        after = store.load_run(run_id)
+    assert process.returncode == 0
+    assert after.info.state == "done"
+    assert set(accepted_per_cell(after).values()) == {1}
+    assert kept <= {sample.id for sample in after.samples}
+    assert any(s.causes and not s.is_accepted for s in after.samples), "nothing was measured again"
+    return len(acknowledged)
+
+
 def places(count: int, seed: int) -> list[int]:
     """Moments from the very start to about the end of the bench, spread and then jittered."""
     chance = random.Random(seed)
     return [round((n + chance.random()) / count * 2.4e9) for n in range(count)]
 
 
-def check_all(folder: Path, moments: list[int]) -> None:
+def check_all(folder: Path, moments: list[int], check: Callable[[Path, int], int] = check_place) -> None:
     counts = []
     for number, moment in enumerate(moments):
         place = folder / str(number)
         place.mkdir()
-        counts.append(check_place(place, moment))
+        counts.append(check(place, moment))
     # Not vacuous: some were killed with samples on disk and some before the last of the 36 + 6.
     assert max(counts) > 0
     assert min(counts) < 42
+
+
+def test_killed_while_cells_and_blocks_are_measured_again_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+    check_all(tmp_path, places(2, seed=13), check_noisy_place)
+
+
+@pytest.mark.slow
+def test_killed_at_20_places_of_measuring_again_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+    check_all(tmp_path, places(20, seed=14), check_noisy_place)
 
 
 def test_killed_at_a_few_places_nothing_acknowledged_is_lost(tmp_path: Path) -> None:

@@ -6,16 +6,21 @@ when it is over; what is cut stays as attempts. The engine is closed on every wa
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from shortlist.bench.again import Attempts, Repeat, Send, Watch
 from shortlist.bench.progress import BlockOver, BlockStarted, Loaded, Measured, Progress, Warned
 from shortlist.bench.roster import ENDPOINT, engine_options
 from shortlist.clock import Clock, RunAxis, wall_ns
 from shortlist.engines import Engine, LoadSpec
+from shortlist.engines.remote import is_on_this_host
 from shortlist.errors import BadInput, EndpointError, EngineCrashed, EngineError, EngineNotReady, ShortlistError
+from shortlist.measure.disturbance import Place
 from shortlist.measure.drive import DriveSpec, drive
 from shortlist.measure.memory import read_memory
 from shortlist.measure.recording import PlannedRequest
@@ -47,6 +52,13 @@ START_LIMIT_NS = 600 * 10**9
 
 _DYING_NS = 10**9  # a process that just closed its sockets may take a moment to be gone
 
+NO_WATCH = "no-watch"
+"""The stamp of a run that looked for no disturbance."""
+
+MOST_IN_VAIN = 2
+"""After so many blocks in a row that stayed too disturbed, no block is run again until one is quiet: it would only
+take longer."""
+
 MOST_DEAD_BLOCKS = 2
 """After so many blocks that could not start, or in which nothing succeeded, the rest of a candidate is not tried."""
 
@@ -76,6 +88,9 @@ class Bench:
         self._candidates = {c.id: c for c in self._plan.candidates}
         self._prompts = {p.id: p for p in self._plan.suite.prompts}
         self._dead: Counter[str] = Counter()
+        self._attempts: Counter[tuple[str, int]] = Counter(job.attempts)
+        self._repeated: set[tuple[str, int]] = set()
+        self._in_vain = 0
         self._files = {candidate: _state_of(path) for candidate, path in job.paths.items()}
         self._sequence = 0
         self._is_stopped = asyncio.Event()
@@ -93,7 +108,8 @@ class Bench:
                 if self._job.deadline_ns is not None and self._job.clock.now_ns() >= self._job.deadline_ns:
                     self._warn("the budget is used up: no further block was started")
                     return "interrupted"
-                await self._block(planned)
+                while await self._block(planned):
+                    pass
         finally:
             watch.cancel()
         return "failed" if self._is_stopped.is_set() else "done"
@@ -103,14 +119,21 @@ class Bench:
             await self._job.clock.sleep_ns(50 * 10**6)
         self._is_stopped.set()
 
-    async def _block(self, planned: PlannedBlock) -> None:
+    @property
+    def _is_over(self) -> bool:
+        """Nothing more is to be sent: results cannot be written, or the budget is used up."""
+        deadline_ns = self._job.deadline_ns
+        return self._is_stopped.is_set() or (deadline_ns is not None and self._job.clock.now_ns() >= deadline_ns)
+
+    async def _block(self, planned: PlannedBlock) -> bool:
+        """One attempt at a block; whether it was so disturbed that it is to be run again whole."""
         candidate = self._candidates[planned.candidate]
-        attempt = self._job.attempts.get((planned.candidate, planned.round), 0) + 1
+        self._attempts[planned.candidate, planned.round] += 1
         block = Block(
             id=uuid7(wall_ns()),
             candidate=candidate.id,
             round=planned.round,
-            attempt=attempt,
+            attempt=self._attempts[planned.candidate, planned.round],
             state="running",
             executor=self._job.executor.id,
             started_ns=self._now(),
@@ -121,20 +144,21 @@ class Bench:
             self._fail(
                 planned, block, EngineError(f"not tried again after {MOST_DEAD_BLOCKS} blocks without an answer")
             )
-            return
+            return False
         engine = self._job.open_engine(candidate)
         try:
-            await self._measured(planned, block, engine)
+            return await self._measured(planned, block, engine)
         except (EngineError, EndpointError, BadInput) as error:  # BadInput: what this model cannot be asked
             self._dead[candidate.id] += 1
             self._fail(planned, block, error)
+            return False
         except BaseException:
             self._finish(candidate, replace(block, state="cut"), [])
             raise
         finally:
             await engine.close()
 
-    async def _measured(self, planned: PlannedBlock, block: Block, engine: Engine) -> None:
+    async def _measured(self, planned: PlannedBlock, block: Block, engine: Engine) -> bool:
         candidate, suite = self._candidates[planned.candidate], self._plan.suite
         path = self._job.paths.get(candidate.id)
         if path is not None and _state_of(path) != self._files[candidate.id]:
@@ -145,21 +169,58 @@ class Bench:
         self._tell(Loaded(candidate, engine.load_ns))
         self.note("opened", {"block": block.id, "settings": dict(engine.settings)})
         self._note_memory(block, engine, "loaded")
-        samples: list[Sample] = []
-        requests = [self._request(engine, endpoint, self._prompts[p], None) for p in self._warmup_prompts(planned)]
-        requests += [self._request(engine, endpoint, self._prompts[c.prompt], c) for c in planned.cells]
-        await self._drive(engine, block, requests, samples)
+        warmups = [self._request(engine, endpoint, self._prompts[p], None) for p in self._warmup_prompts(planned)]
+        requests = {c.id: self._request(engine, endpoint, self._prompts[c.prompt], c) for c in planned.cells}
+        send = partial(self._drive, engine, block)
+        with self._watch(engine, endpoint) or nullcontext() as watch:
+            attempts = Attempts(watch, requests)
+            attempts.take(await send([*warmups, *requests.values()]))
+            is_repeated = await self._again(block, attempts, send)
+            if watch is not None:
+                self.note("conditions", {"block": block.id, **watch.told()})
         self._note_memory(block, engine, "peak")
-        crash = await engine.crash(_DYING_NS if any(s.status == "failed" for s in samples) else 0)
-        measured = [s for s in samples if s.phase == "measure"]
-        state: BlockState = "done" if len(measured) == len(planned.cells) else "cut"
+        measured = attempts.accepted
+        crash = await engine.crash(_DYING_NS if any(s.status == "failed" for s in measured) else 0)
+        state: BlockState = "done" if len(measured) == len(planned.cells) and not is_repeated else "cut"
         if state == "done" and (crash or not any(s.status in ("ok", "empty", "partial") for s in measured)):
             state = "failed"
             self._dead[candidate.id] += 1
         error = SampleError(type(crash).__name__, crash.message) if crash else None
         if state == "failed" and error is None and measured:
             error = measured[-1].error
-        self._finish(candidate, replace(block, state=state, error=error), measured)
+        self._finish(candidate, replace(block, state=state, error=error), measured, attempts.disturbance)
+        return is_repeated
+
+    def _watch(self, engine: Engine, endpoint: Endpoint) -> Watch | None:
+        if NO_WATCH in self._job.info.flags:
+            return None
+        pids = engine.pids()
+        place: Place = "ours" if pids else "this host" if is_on_this_host(endpoint.base_url) else "elsewhere"
+        return Watch(pids, place, self._job.axis)
+
+    async def _again(self, block: Block, attempts: Attempts, send: Send) -> bool:
+        """Measure what was disturbed again; True where the block as a whole is to be run again instead."""
+        if not attempts.disturbed:
+            return False
+        repeat = Repeat(
+            load=self._plan.suite.load,
+            clock=self._job.clock,
+            is_over=lambda: self._is_over,
+            tell=lambda text: self._tell(Warned(f"{self._candidates[block.candidate].label}: {text}")),
+            passed_ns=self._now() - block.started_ns,
+        )
+        key = (block.candidate, block.round)
+        if not attempts.is_too_disturbed:
+            self._in_vain = 0
+            await attempts.again(send, repeat)
+        elif key in self._repeated or self._in_vain >= MOST_IN_VAIN:
+            self._in_vain += 1
+            attempts.tell_kept(repeat)
+        elif not self._is_over:
+            self._repeated.add(key)
+            await attempts.tell_whole(repeat)
+            return not self._is_over
+        return False
 
     def _warmup_prompts(self, planned: PlannedBlock) -> list[str]:
         """As many for every slot as the suite asks for."""
@@ -174,10 +235,15 @@ class Bench:
         ident, due = (cell.id, cell.due_offset_ns) if cell else (None, None)
         return PlannedRequest(ident, prompt.id, body, phase, due, is_streamed=generation.stream)
 
-    async def _drive(self, engine: Engine, block: Block, requests: list[PlannedRequest], samples: list[Sample]) -> None:
+    async def _drive(
+        self, engine: Engine, block: Block, requests: Sequence[PlannedRequest], first_seq: int = 0
+    ) -> list[Sample]:
         candidate = self._candidates[block.candidate]
+        samples: list[Sample] = []
 
         def take(sample: Sample) -> None:
+            if sample.cell is None and sample.phase == "measure":  # it only kept the load up
+                sample = replace(sample, phase="warmup")
             samples.append(sample)
             self._sink.sample(sample)
             self._tell(Measured(candidate, sample))
@@ -190,10 +256,12 @@ class Bench:
             axis=job.axis,
             block=block.id,
             executor=job.executor.id,
+            first_seq=first_seq,
             stop=self._is_stopped,
         )
         if block.endpoint is not None:
             await drive(block.endpoint, engine.request_headers(), requests, spec, take)
+        return samples
 
     def _note_memory(self, block: Block, engine: Engine, phase: Literal["loaded", "peak"]) -> None:
         pids = engine.pids()
@@ -238,9 +306,15 @@ class Bench:
             self._sink.sample(sample)
         self._finish(self._candidates[block.candidate], replace(block, state="failed", error=cause), samples)
 
-    def _finish(self, candidate: Candidate, block: Block, samples: list[Sample]) -> None:
+    def _finish(
+        self,
+        candidate: Candidate,
+        block: Block,
+        samples: list[Sample],
+        disturbance: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
         over = replace(block, ended_ns=self._now())
-        self._sink.finish_block(over, [] if block.state == "cut" else [s.id for s in samples])
+        self._sink.finish_block(over, [] if block.state == "cut" else [s.id for s in samples], disturbance)
         self._tell(BlockOver(candidate, over, tuple(samples)))
 
     def _warn(self, text: str) -> None:

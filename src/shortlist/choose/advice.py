@@ -10,6 +10,7 @@ from shortlist.choose.evidence import Evidence
 from shortlist.choose.judge import more_to_judge
 from shortlist.choose.rule import Outcome
 from shortlist.records import Json
+from shortlist.results.figures import is_speed
 from shortlist.units import about
 
 _NEW_PROMPTS = "more-notes.json"
@@ -52,7 +53,11 @@ def _missing(
 ) -> _Missing:
     most = {"rounds": 0, "clusters": 0}
     words: list[str] = []
+    if any(one.noise for one in evidence.candidates):
+        words.append("measure again when nothing else runs on this host")
     for one in judgements:
+        if evidence.of(one.candidate).noise and is_speed(one.need.figure):
+            continue
         label = evidence.of(one.candidate).label
         more = None if one.interval is None else more_to_judge(one.need, one.interval, evidence)
         if more is not None:

@@ -20,6 +20,7 @@ from shortlist.choose.preferences import (
     weighted_lead,
 )
 from shortlist.choose.rule import Pairs
+from shortlist.results.figures import is_speed
 from shortlist.stats.paired import Difference
 from shortlist.stats.samples import prompt_means
 
@@ -62,7 +63,11 @@ def make_pairs(evidence: Evidence, compared: Compared, margins: Mapping[str, flo
 
     def lead_of(x: str, y: str, place: int) -> Difference | None:
         if compared.weights:
+            if any(is_drowned(by_id[x], by_id[y], one) for one in compared.measured):
+                return None
             return weighted_lead(by_id[x], by_id[y], compared.weights)
+        if is_drowned(by_id[x], by_id[y], compared.preferences[place]):
+            return None
         return lead(by_id[x], by_id[y], compared.preferences[place])
 
     behind_known: dict[tuple[str, ...], bool] = {}
@@ -75,6 +80,11 @@ def make_pairs(evidence: Evidence, compared: Compared, margins: Mapping[str, flo
         return behind_known[key]
 
     return Pairs(lead_of, [margins[p.margin] for p in compared.preferences], evidence.level, behind)
+
+
+def is_drowned(one: CandidateEvidence, other: CandidateEvidence, preference: Preference) -> bool:
+    """Whether the host was too noisy to compare these two on a speed."""
+    return is_speed(preference.figure) and bool(one.noise or other.noise)
 
 
 def is_behind_everywhere(
@@ -94,7 +104,7 @@ def is_behind_everywhere(
 
 
 def _is_behind(one: CandidateEvidence, other: CandidateEvidence, preference: Preference, fewest: int) -> bool:
-    if not (is_measured(one, preference) and is_measured(other, preference)):
+    if not (is_measured(one, preference) and is_measured(other, preference)) or is_drowned(one, other, preference):
         return False
     if preference.basis == "scores":
         mine, theirs = (prompt_means(c.scores[preference.figure]) for c in (one, other))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shortlist.choose.advice import advise
-from shortlist.choose.comparing import Compared, make_pairs, what_to_compare
+from shortlist.choose.comparing import Compared, is_drowned, make_pairs, what_to_compare
 from shortlist.choose.decision import Decision, Need, NeedJudgement, PreferenceDifference, Segment
 from shortlist.choose.evidence import Evidence, evidence_from
 from shortlist.choose.judge import asked_and_guard, judge_all
@@ -99,6 +99,7 @@ def decide(evidence: Evidence, needs: Needs, manner: Manner = Manner()) -> Decis
         notes=(*_weighed(needs), *_notes(case)),
         margins={one.name: needs.margins[one.margin] for one in case.compared.preferences},
         reference=reference,
+        noisy=tuple(one.candidate for one in evidence.candidates if one.noise),
     )
     return replace(made, sentence=say_decision(made, case.compared.preferences))
 
@@ -198,7 +199,8 @@ def _differences(
 def _pair(case: _Case, one: str, reference: str, preference: Preference) -> Difference | None:
     if case.compared.weights:
         return case.pairs.lead(reference, one, 0)
-    return difference(case.evidence.of(one), case.evidence.of(reference), preference)
+    mine, theirs = case.evidence.of(one), case.evidence.of(reference)
+    return None if is_drowned(mine, theirs, preference) else difference(mine, theirs, preference)
 
 
 def _shown(name: str, preference: Preference, one: Comparison) -> PreferenceDifference:
@@ -244,6 +246,9 @@ def _notes(case: _Case) -> tuple[str, ...]:
     if not case.compared.preferences and len(evidence.candidates) > 1:
         found.append("nothing that was measured can be preferred by")
     found += [f"not measured: {one}" for one in evidence.skipped]
+    found += [
+        f"{one.label}: {one.noise}; nothing is concluded from its speed" for one in evidence.candidates if one.noise
+    ]
     if not evidence.candidates:
         found.append("no candidate was measured")
     return tuple(found)

@@ -75,6 +75,7 @@ class Decision:
 
     `sentence` is the first line that is printed. `skipped` preferences were not measured. `sweeps` holds, for each
     need by its text, the exact break points of what would change the pick (the Choice's flips are taken from them).
+    Of the `noisy` candidates the host disturbed so much that nothing is concluded from their speed.
     `differences` are against `reference`: the pick, and without one the contender that is ahead by points.
     """
 
@@ -92,3 +93,4 @@ class Decision:
     notes: tuple[str, ...] = ()
     margins: Mapping[str, float] = field(default_factory=dict)
     reference: str | None = None
+    noisy: tuple[str, ...] = ()

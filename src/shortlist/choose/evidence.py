@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from shortlist.models.licence import LicenceFinding, find_licence
 from shortlist.records import Interval, Run
+from shortlist.results.disturbance import noise_of
+from shortlist.results.figures import CandidateSummary, is_speed
 from shortlist.results.quality import facet_scores, rating_scores
 from shortlist.results.rounds import RoundValues, round_values
 from shortlist.results.summary import summarise
@@ -20,7 +22,8 @@ _NO_CARD = find_licence(None)
 class CandidateEvidence:
     """One candidate: intervals by figure, what pairs are made of (`rounds`, `scores`), and the licence.
 
-    `scores` holds `facets` and `rating` where they were scored. `reason`: why it is not `ok`.
+    `scores` holds `facets` and `rating` where they were scored. `reason`: why it is not `ok`. `noise`: why its speed
+    says nothing; the intervals of its speeds are then open, and it is compared on none of them.
     """
 
     candidate: str
@@ -30,6 +33,7 @@ class CandidateEvidence:
     scores: Mapping[str, ClusteredScores] = field(default_factory=dict)
     licence: LicenceFinding = _NO_CARD
     reason: str = ""
+    noise: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,12 @@ def evidence_from(run: Run) -> Evidence:
         CandidateEvidence(
             one.candidate,
             one.label,
-            one.figures,
+            _told_figures(one),
             rounds[one.candidate],
             {name: by[one.candidate] for name, by in scores.items() if by.get(one.candidate)},
             find_licence(planned[one.candidate].card),
             one.reason or "",
+            noise_of(one),
         )
         for one in summary.candidates
         if one.candidate in planned
@@ -92,6 +97,17 @@ def evidence_from(run: Run) -> Evidence:
             skipped=tuple(f"{one.label}: {one.reason}" if one.reason else one.label for one in run.info.skipped),
         )
     )
+
+
+def _told_figures(one: CandidateSummary) -> Mapping[str, Interval]:
+    """The figures, but that a speed measured on a host too noisy has a point and nothing to judge by."""
+    noise = noise_of(one)
+    if not noise:
+        return one.figures
+    return {
+        name: replace(figure, low=None, high=None, note=noise) if is_speed(name) else figure
+        for name, figure in one.figures.items()
+    }
 
 
 def with_quality(evidence: Evidence) -> Evidence:

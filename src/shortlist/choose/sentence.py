@@ -209,6 +209,8 @@ def _open(decision: Decision, preferences: Sequence[Preference]) -> list[str]:
         said = ["No candidate was measured."]
     elif not said and not preferences:
         said = ["Nothing that was measured tells the candidates apart."]
+    elif not said and decision.noisy:
+        said = [f"The host was too noisy to compare the speed of {_and([decision.labels[c] for c in decision.noisy])}."]
     elif not said:
         said = ["The candidates could not be compared."]
     rest = len(said) - 2

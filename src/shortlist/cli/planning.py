@@ -88,8 +88,14 @@ def _engine(settings: Settings) -> str:
 
 
 def _stamps(settings: Settings, asked: Asked) -> list[str]:
-    is_remote = _engine(settings) == "remote"
-    known = (("prefix-cache", asked.prefix_cache), ("nonce", is_remote), ("deterministic", asked.deterministic))
+    from shortlist.bench.run import NO_WATCH
+
+    known = (
+        ("prefix-cache", asked.prefix_cache),
+        ("nonce", _engine(settings) == "remote"),
+        ("deterministic", asked.deterministic),
+        (NO_WATCH, not settings.watch),
+    )
     return [stamp for stamp, is_on in known if is_on]
 
 
@@ -201,9 +207,12 @@ def _earlier(store: "Store", candidates: tuple[Candidate, ...]) -> "list[Run]":
 
 def announce(session: "Session") -> None:
     """How the numbers will be made, before they appear."""
+    from shortlist.bench.run import NO_WATCH
     from shortlist.machine import host_facts, one_line
 
     say(f"Host    {one_line(host_facts())}")
+    if NO_WATCH not in session.info.flags:
+        _tell_if_busy()
     if session.is_resumed:
         say(f"Resume  run {session.info.short_id}: {session.cells_left} requests are left")
     for left_out in session.info.skipped:
@@ -218,6 +227,18 @@ def announce(session: "Session") -> None:
         say(f"Load    {load.concurrency} requests in flight, closed loop")
     if session.info.pins:
         say(f"Pinned  {session.info.pins['all']}: prompts, parameters, models, threads, versions and host")
+
+
+_LOOK_NS = 200 * 10**6
+
+
+def _tell_if_busy() -> None:
+    """A look at the host before the start: who takes it now would disturb the first requests."""
+    from shortlist.measure.disturbance import look_around
+
+    now = look_around(_LOOK_NS)
+    if now.is_disturbed:
+        say(f"! the host is busy: {'; '.join(now.causes)}; requests that this disturbs are measured again")
 
 
 def show_plan(session: "Session", asked: Asked) -> int:

@@ -100,6 +100,7 @@ class LiveProgress:
         self._all: Any = self._progress.add_task(f"{'all':<{self._width + 10}}", total=cells_left, note="")
         self._medians = Medians()
         self._left, self._done, self._shown_ns = cells_left, 0, 0
+        self._seen: set[str | None] = set()
         self._estimate_ns, self._began_ns = estimate_ns, SYSTEM.now_ns()
 
     def __enter__(self) -> Self:
@@ -114,19 +115,28 @@ class LiveProgress:
     def __call__(self, told: Told) -> None:
         """Move the two lines; print what is finished above them."""
         if isinstance(told, BlockStarted):
-            self._medians = Medians()
+            self._medians, self._seen = Medians(), set()
             text = f"round {told.planned.round:<3} {told.candidate.label:<{self._width}}"
             self._progress.reset(self._block, description=text, total=len(told.planned.cells), note="loading")
         elif isinstance(told, Measured) and told.sample.phase == "measure":
             self._medians.take(told.sample)
-            self._done += 1
-            self._progress.advance(self._block)
-            self._progress.advance(self._all)
+            self._count(told.sample.cell)
             self._show_notes()
         elif isinstance(told, BlockOver):
+            if told.block.state == "cut":  # it is run again whole
+                self._done -= len(self._seen)
+                self._progress.update(self._all, completed=self._done)
             self._print(block_line(told.candidate, told.block, told.samples, self._width))
         elif isinstance(told, Warned):
             self._print(f"! {told.text}")
+
+    def _count(self, cell: str | None) -> None:
+        """A cell that is measured again does not count twice."""
+        if cell not in self._seen:
+            self._seen.add(cell)
+            self._done += 1
+            self._progress.advance(self._block)
+            self._progress.advance(self._all)
 
     def _print(self, text: str) -> None:
         self._progress.console.print(plain(text) if self._is_ascii else text, markup=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import ssl
 import stat
 from collections.abc import Mapping
@@ -121,6 +122,16 @@ def base_url(url: str) -> str:
         raise BadInput("an endpoint's URL holds no user name, query or fragment", hint="give keys with --api-key-file")
     path = parts.path.rstrip("/").removesuffix("/chat/completions")
     return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"
+
+
+def is_on_this_host(url: str) -> bool:
+    """Whether a URL leads to this machine, as far as its address tells: loopback, our name, or an interface of ours."""
+    import psutil
+
+    host = urlsplit(url).hostname or ""
+    if host in _LOOPBACK or host.startswith("127.") or host == socket.gethostname().lower():
+        return True
+    return any(host == address.address for of in psutil.net_if_addrs().values() for address in of)
 
 
 def _request_headers(context: EngineContext, base: SplitResult) -> dict[str, str]:

@@ -9,9 +9,19 @@ from shortlist.errors import ConnectionClosed, EndpointError, RequestTimeout
 from shortlist.measure.reply import ReplyReader, error_status, not_a_stream
 from shortlist.measure.sse import DONE, Frame, FrameSplitter
 from shortlist.measure.transport import Connected, Data, End, Event, Headers, Sent
-from shortlist.records import Chunk, Phase, Sample, SampleError, SampleStatus, TokenBasis, Usage, text_sha256, uuid7
+from shortlist.records import (
+    RESENT,
+    Chunk,
+    Phase,
+    Sample,
+    SampleError,
+    SampleStatus,
+    TokenBasis,
+    Usage,
+    text_sha256,
+    uuid7,
+)
 
-RESENT = "resent"
 _HEAD_BYTES = 64 * 1024
 
 

@@ -4,13 +4,21 @@ from collections.abc import Mapping
 
 from shortlist.records import CandidateStatus, Interval, LoadShape
 from shortlist.report.numbers import NOTHING, more, ratio, value, with_error
-from shortlist.results.figures import DETERMINISTIC, RunSummary, SpeedComparison
+from shortlist.results.figures import DETERMINISTIC, CandidateSummary, RunSummary, SpeedComparison
+from shortlist.units import counted
 
 GLYPHS: Mapping[CandidateStatus, str] = {"ok": "✓", "partial": "~", "failed": "✕", "skipped": "–"}
 
 MEASURING_ERROR = "Measuring error: not known, for no self-test was recorded with this run."
 
 _JUDGED = {"latency.mean": "latency", "tokens_per_s": "tokens/s"}
+_BOTH = {
+    "latency.mean": "latency",
+    "latency.p95": "p95",
+    "ttft.mean": "TTFT",
+    "tokens_per_s": "tokens/s",
+    "throughput": "throughput",
+}
 _NOTED = {"latency.p95": "p95", "latency.p99": "p99"}
 
 _DEVIATIONS_SHOWN = 3
@@ -85,6 +93,42 @@ def notes(summary: RunSummary) -> tuple[str, ...]:
         if failed is not None and failed.point and candidate.status == "partial":
             upper = f", at most {failed.high * 100:.1f} %" if failed.high is not None else ""
             found.append(f"{candidate.label}: {failed.point * 100:.1f} % of its requests failed{upper}")
+    found += disturbance_notes(summary)
+    return tuple(found)
+
+
+def disturbance_notes(summary: RunSummary) -> list[str]:
+    """What was measured again, what the figures are without that which stayed disturbed, and what was not visible."""
+    one = summary.disturbance
+    if one is None:
+        return []
+    found = []
+    by = f" ({'; '.join(one.causes)})" if one.causes else ""
+    if one.measured_again:
+        found.append(f"{counted(one.measured_again, 'request')} disturbed and measured again{by}")
+    if one.blocks_again:
+        found.append(f"{counted(one.blocks_again, 'block')} disturbed in over a fifth and run again whole{by}")
+    for candidate in summary.candidates:
+        both = [f"{name} {with_} with, {without} without" for name, with_, without in with_and_without(candidate)]
+        if both:
+            what = counted(candidate.disturbed, "disturbed request")
+            found.append(f"{candidate.label}, its {what}: {'; '.join(both)}")
+    if one.hidden:
+        found.append(f"not visible here: {', '.join(one.hidden)}")
+    if "this host" in one.places:
+        found.append("the endpoint's engine is not ours: work of other processes could not be told from its own")
+    if "elsewhere" in one.places:
+        found.append("the endpoint is on another machine: only what disturbed the client on this one was seen")
+    return found
+
+
+def with_and_without(candidate: CandidateSummary) -> tuple[tuple[str, str, str], ...]:
+    """Main figures with and without the requests that stayed disturbed, where that shows in three digits."""
+    found = []
+    for figure, name in _BOTH.items():
+        with_, without = value(candidate.figures.get(figure)), value(candidate.undisturbed.get(figure))
+        if candidate.undisturbed and with_ != without:
+            found.append((name, with_, without))
     return tuple(found)
 
 

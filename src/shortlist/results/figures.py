@@ -24,7 +24,9 @@ from shortlist.results.repeatability import Repeatability
 class CandidateSummary:
     """One candidate. `figures` by name: `latency.mean`, `latency.p95`, `throughput`, `memory.peak`, … (see `FIGURES`).
 
-    `n` counts accepted requests, of which `failed` did not complete. `sample` is the last complete answer.
+    `n` counts accepted requests, of which `failed` did not complete. `sample` is the last complete answer. `disturbed`
+    of them stayed disturbed, by these `causes`, and count; `undisturbed` are the speed figures without them, none
+    where nothing or everything was disturbed.
     """
 
     candidate: str
@@ -43,6 +45,8 @@ class CandidateSummary:
     cached_tokens: int | None = None
     disturbed: int = 0
     sample: str | None = None
+    causes: tuple[str, ...] = ()
+    undisturbed: Mapping[str, Interval] = field(default_factory=dict)
 
 
 DETERMINISTIC = "deterministic"
@@ -90,6 +94,45 @@ FIGURES: Mapping[str, str] = {
     "rating": "ratings by hand, 1 to 5, raters centred; mean of clusters",
 }
 """Every figure and what it means; a candidate has those that its run can give."""
+
+
+_SPEEDS = frozenset(
+    [
+        "latency",
+        "ttft",
+        "tpot",
+        "gap",
+        "throughput",
+        "tokens_per_s",
+        "characters_per_s",
+        "total_tokens_per_s",
+        "goodput",
+        "reached",
+        "backlog",
+    ]
+)
+
+
+def is_speed(figure: str) -> bool:
+    """Whether a busy host moves this figure."""
+    return figure.partition(".")[0] in _SPEEDS
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """What disturbed a run. `is_watched`: somebody looked; `hidden` is what could not be seen in any block.
+
+    Disturbed requests were `measured_again` in their block or `stayed` so and count; blocks with many were run again
+    whole. `places`: where engines ran (`ours`, `this host`, `elsewhere`).
+    """
+
+    is_watched: bool
+    measured_again: int = 0
+    stayed: int = 0
+    blocks_again: int = 0
+    causes: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +279,7 @@ class RunSummary:
     goodput: tuple[str, ...] = ()
     repeatability: tuple[Repeatability, ...] = ()
     pins: Mapping[str, str] = field(default_factory=dict)
+    disturbance: Disturbance | None = None
 
     @property
     def short_id(self) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from shortlist.measure.causes import summed_up
 from shortlist.records import Run, Sample, SampleError, SampleStatus
 from shortlist.results import metrics
 from shortlist.results.accepted import Measured, Requests, requests_by_candidate
@@ -109,7 +110,7 @@ def _candidate(
         candidate,
         _timed(accepted, start_ns),
         _timed(others, start_ns),
-        _spans([sample for _, sample in [*accepted, *others] if sample.disturbance], start_ns),
+        _spans([sample for _, sample in [*accepted, *others] if sample.causes], start_ns),
     )
 
 
@@ -123,19 +124,24 @@ def _timed(samples: Iterable[tuple[int, Sample]], start_ns: int) -> tuple[TimedR
 
 
 def _spans(samples: Sequence[Sample], start_ns: int) -> tuple[DisturbedSpan, ...]:
-    """Disturbed requests of one cause that overlap or follow one another in a block are one span."""
-    spans: list[tuple[str, DisturbedSpan]] = []
+    """Disturbed requests that overlap or follow one another in a block are one span, and a cause's numbers a range."""
+    groups: list[list[Sample]] = []
+    start = end = 0
     for sample in sorted(samples, key=lambda one: one.due_ns):
-        begin, cause = sample.due_ns - start_ns, ", ".join(sample.disturbance)
-        end = (sample.end_ns or sample.due_ns) - start_ns
-        if spans:
-            block, last = spans[-1]
-            gap = begin - last.end_ns
-            if block == sample.block and last.cause == cause and gap <= max(1, last.end_ns - last.start_ns):
-                spans[-1] = (block, DisturbedSpan(last.start_ns, max(end, last.end_ns), cause))
-                continue
-        spans.append((sample.block, DisturbedSpan(begin, end, cause)))
-    return tuple(span for _, span in spans)
+        if groups and groups[-1][-1].block == sample.block and sample.due_ns - end <= max(1, end - start):
+            groups[-1].append(sample)
+        else:
+            groups.append([sample])
+            start = end = sample.due_ns
+        end = max(end, sample.end_ns or sample.due_ns)
+    return tuple(
+        DisturbedSpan(
+            group[0].due_ns - start_ns,
+            max(one.end_ns or one.due_ns for one in group) - start_ns,
+            "; ".join(summed_up(cause for one in group for cause in one.causes)),
+        )
+        for group in groups
+    )
 
 
 def _distinct(items: Mapping[str, Sequence[Measured]]) -> tuple[DistinctAnswer, ...]:

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
+from shortlist.measure.causes import summed_up
 from shortlist.records import (
+    RESENT,
     Block,
     Candidate,
     CandidateResult,
@@ -21,6 +23,7 @@ from shortlist.results import metrics
 from shortlist.results.accepted import Measured, Requests, requests_by_candidate
 from shortlist.results.candidate_figures import Manner
 from shortlist.results.comparable import imported_from
+from shortlist.results.disturbance import noise_of, summarise_disturbance, without_disturbed
 from shortlist.results.figures import Answer, CandidateSummary, Outlier, PromptFigure, PromptSummary, RunSummary
 from shortlist.results.goodput import goodput_figures, parse_limits
 from shortlist.results.quality import quality_figures, quality_warnings, summarise_quality
@@ -28,6 +31,7 @@ from shortlist.results.reached import is_growing, load_warnings, reached_figures
 from shortlist.results.repeatability import repeatability
 from shortlist.results.speed import SPEED_MARGIN, compare_speeds
 from shortlist.stats.outliers import modified_z_scores, outliers
+from shortlist.units import counted
 
 
 def summarise(
@@ -70,6 +74,7 @@ def summarise(
         round_ns=round_ns,
         warnings=(*_warnings(run, candidates), *_load_warnings(run, candidates, requests), *quality_warnings(run)),
         quality=summarise_quality(run, level),
+        disturbance=summarise_disturbance(run),
     )
 
 
@@ -142,8 +147,10 @@ def _candidate(run: Run, candidate: Candidate, requests: Requests, manner: Manne
         figures=found,
         token_basis=tuple(sorted({s.token_basis for s in complete.samples if s.token_basis is not None})),
         cached_tokens=figures_of.cached_tokens(samples),
-        disturbed=sum(bool(sample.disturbance) for sample in samples),
+        disturbed=sum(bool(sample.causes) for sample in samples),
         sample=complete.samples[-1].text if complete.items else None,
+        causes=summed_up(cause for sample in samples for cause in sample.causes),
+        undisturbed=without_disturbed(requests, manner),
     )
 
 
@@ -232,8 +239,11 @@ def _warnings(run: Run, candidates: Sequence[CandidateSummary]) -> tuple[str, ..
     for one in candidates:
         if one.cached_tokens and not options[one.candidate].prefix_cache:
             found.append(f"{one.label}: up to {one.cached_tokens} prompt tokens came from a cache, so TTFT is too good")
-        if one.disturbed:
-            found.append(f"{one.label}: {one.disturbed} accepted requests were disturbed and are counted")
+        if noise := noise_of(one):
+            found.append(f"{one.label}: {noise}; its speed is not concluded from")
+        elif one.disturbed:
+            by = "; ".join(one.causes)
+            found.append(f"{one.label}: {one.disturbed} of {one.n} requests stayed disturbed ({by}) and are counted")
         if len(one.token_basis) > 1:
             found.append(
                 f"{one.label}: tokens were counted on {len(one.token_basis)} bases: {', '.join(one.token_basis)}"
@@ -241,6 +251,9 @@ def _warnings(run: Run, candidates: Sequence[CandidateSummary]) -> tuple[str, ..
     bases = {basis for one in candidates for basis in one.token_basis}
     if len(bases) > 1:
         found.append("tokens of the candidates were counted on different bases: compare characters/s instead")
+    resent = sum(sample.is_accepted and RESENT in sample.disturbance for sample in run.samples)
+    if resent:
+        found.append(f"{counted(resent, 'request')} sent twice, for the server had closed the connection meanwhile")
     messages = (event.data.get("message") for event in run.events if event.kind == "warning")
     found += [message for message in messages if isinstance(message, str)]
     return tuple(dict.fromkeys(found))

@@ -5,7 +5,7 @@ stops storing and puts everything that is not acknowledged, and all that still c
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Self
 
@@ -75,9 +75,11 @@ class Sink:
         """A request is over."""
         self._put(sample)
 
-    def finish_block(self, block: Block, accepted: Sequence[str]) -> None:
-        """A block ends; these of its samples are the accepted ones."""
-        self._put(Finished(block, tuple(accepted)))
+    def finish_block(
+        self, block: Block, accepted: Sequence[str], disturbance: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        """A block ends; these of its samples are the accepted ones, and that is what disturbed which of them."""
+        self._put(Finished(block, tuple(accepted), disturbance or {}))
 
     def memory_point(self, point: MemoryPoint) -> None:
         """A reading of an engine's memory."""

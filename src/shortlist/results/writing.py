@@ -1,7 +1,7 @@
 """What a bench writes, and how it becomes rows: statements only, inside the caller's transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -27,10 +27,14 @@ from shortlist.results import rows, tables
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A block's end: its record in its last state, and which of its samples are the accepted ones."""
+    """A block's end: its record in its last state, which of its samples are the accepted ones, and what disturbed some.
+
+    `disturbance` renews that of samples by id, accepted or not: it is known only when the block is over.
+    """
 
     block: Block
     accepted: tuple[str, ...] = ()
+    disturbance: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 Write = Executor | Block | Finished | Sample | MemoryPoint | Event | Score | Annotation
@@ -91,6 +95,9 @@ def _finish(connection: Connection, run_id: str, finished: Finished) -> None:
         ids = finished.accepted[start : start + _AT_ONCE]
         query = update(table).where(table.c.id.in_(ids), table.c.block == block.id, table.c.cell.is_not(None))
         found += connection.execute(query.values(is_accepted=True)).rowcount
+    for sample, causes in finished.disturbance.items():
+        query = update(table).where(table.c.id == sample, table.c.block == block.id)
+        connection.execute(query.values(disturbance=rows.dumps(causes)))
     if found != len(set(finished.accepted)):
         raise StoreError(f"{len(finished.accepted)} samples are accepted for block {block.id}, {found} of them stored")
 
