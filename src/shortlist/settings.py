@@ -94,6 +94,13 @@ def _url(value: object) -> str:
     return text
 
 
+def _currency(value: object) -> str:
+    text = str(value).strip().upper()
+    if len(text) != 3 or not text.isascii() or not text.isalpha():
+        raise BadInput(f"{value!r} is not a currency", hint="write three letters, such as EUR or USD")
+    return text
+
+
 def _default_home() -> Path:
     from platformdirs import user_data_path
 
@@ -153,6 +160,17 @@ class Settings:
         _path, None, "file that says which licence classes are allowed, reviewed or refused; unset: nothing is refused"
     )
     watch: bool = _setting(_flag, True, "watch the host while it measures, and measure again what others disturbed")
+    watts: float | None = _setting(
+        _number(float, 0.0, 1e6), None, "watts that the host draws at work, where no counter of energy can be read"
+    )
+    idle_watts: float | None = _setting(
+        _number(float, 0.0, 1e6), None, "watts that the host draws idle, beside `watts`"
+    )
+    price_per_kwh: float | None = _setting(_number(float, 0.0, 1e9), None, "price of a kilowatt-hour, for cost")
+    price_per_hour: float | None = _setting(
+        _number(float, 0.0, 1e9), None, "price of the machine for an hour, for cost"
+    )
+    currency: str = _setting(_currency, "EUR", "what prices are counted in; a name, never converted")
     ascii: bool = _setting(_flag, False, "plain ASCII instead of ✓ ± █")
     sources: Mapping[str, str] = field(default_factory=dict)
 

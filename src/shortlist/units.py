@@ -1,5 +1,6 @@
 """Quantities as people write and read them: `300ms`, `2.1 GB`, `18 min`. GB is 10⁹ bytes."""
 
+import math
 import re
 
 from shortlist.errors import BadInput
@@ -25,6 +26,8 @@ _SIZE_BYTES = {
     "gib": 2**30,
     "tib": 2**40,
 }
+_ENERGY_J = {"j": 1, "kj": 10**3, "mj": 10**6, "wh": 3600, "kwh": 3_600_000}
+_CURRENCY = re.compile("[A-Z]{3}")
 _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Zµ]*)\s*")
 
 
@@ -44,6 +47,11 @@ def parse_duration_ns(text: str) -> int:
 def parse_size_bytes(text: str) -> int:
     """`2GB`, `500 MB`, `1GiB` in bytes. Raises BadInput."""
     return _parse(text, _SIZE_BYTES, "size", "2GB or 500MB", "b")
+
+
+def parse_energy_j(text: str) -> int:
+    """`500kJ`, `2MJ`, `100Wh` in joules; mJ is not meant, MJ is. Raises BadInput."""
+    return _parse(text, _ENERGY_J, "energy", "500kJ or 100Wh")
 
 
 def _three_digits(value: float) -> str:
@@ -81,6 +89,29 @@ def size(count: float) -> str:
         if abs(count) < divisor * 999.5:
             return f"{_three_digits(count / divisor)} {unit}" if divisor > 1 else f"{count:.0f} B"
     return f"{_three_digits(count / 1e9)} GB"
+
+
+def energy(joules: float) -> str:
+    """Three digits and a unit: `820 J`, `1.24 MJ`; 3.6 MJ is a kilowatt-hour."""
+    for unit, divisor in (("J", 1.0), ("kJ", 1e3)):
+        if abs(joules) < divisor * 999.5:
+            return f"{_three_digits(joules / divisor)} {unit}"
+    return f"{_three_digits(joules / 1e6)} MJ"
+
+
+def is_currency(unit: str) -> bool:
+    """Whether a unit is a currency's three letters."""
+    return _CURRENCY.fullmatch(unit) is not None
+
+
+def money_decimals(amount: float) -> int:
+    """Two, and more for amounts under 0.1, so that three digits show."""
+    return 2 if amount == 0 or abs(amount) >= 0.1 else 2 - math.floor(math.log10(abs(amount)))
+
+
+def money(amount: float, currency: str) -> str:
+    """`12.30 EUR`, `0.00123 EUR`."""
+    return f"{amount:.{money_decimals(amount)}f} {currency}"
 
 
 def counted(number: int, noun: str) -> str:

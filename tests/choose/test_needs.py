@@ -111,3 +111,26 @@ def test_every_need_on_speed_or_size_is_a_figure_that_runs_have() -> None:
 def test_a_need_that_no_number_of_requests_can_show_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match="no number of requests"):
         parse_need(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "figure", "limit"),
+    [
+        ("load<5s", "load.warm", 5e9),
+        ("load.cold<5s", "load.cold", 5e9),
+        ("prefill>100", "prefill_tokens_per_s", 100.0),
+        ("decode>=20tok/s", "decode_tokens_per_s", 20.0),
+        ("energy<500kJ", "energy.requests", 500e3),
+        ("energy.tokens<0.1Wh", "energy.tokens", 360.0),
+        ("cost<=0.5", "cost.requests", 0.5),
+    ],
+)
+def test_load_phases_energy_and_cost_can_be_needed(text: str, figure: str, limit: float) -> None:
+    need = parse_need(text)
+    assert (need.figure, need.limit) == (figure, limit)
+
+
+@pytest.mark.parametrize(("text", "said"), [("energy<5", "needs its unit"), ("cost<5EUR", "not counted in EUR")])
+def test_energy_has_a_unit_and_cost_has_that_of_the_settings(text: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        parse_need(text)

@@ -106,7 +106,7 @@ def test_each_distinct_answer_stands_once_and_says_who_gave_it() -> None:
     for one in SMALL.series.answers:
         for answer in one.answers:
             assert page.count(f"<pre>{answer.text}</pre>") == 1
-    assert "in every round" in page
+    assert "<p>every round</p>" in page
 
 
 def test_by_default_only_some_prompts_are_shown_and_the_page_says_so() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from shortlist.bench.again import Attempts, Repeat, Send, Watch
+from shortlist.bench.dimensions import COLD, Dimensions, Tariff, drop_model, model_files
 from shortlist.bench.progress import BlockOver, BlockStarted, Loaded, Measured, Progress, Warned
 from shortlist.bench.roster import ENDPOINT, engine_options
 from shortlist.clock import Clock, RunAxis, wall_ns
@@ -77,6 +78,8 @@ class Job:
     over: frozenset[tuple[str, int]] = frozenset()
     attempts: Mapping[tuple[str, int], int] = field(default_factory=dict)
     deadline_ns: int | None = None
+    home: Path | None = None
+    tariff: Tariff = Tariff()
 
 
 class Bench:
@@ -94,12 +97,14 @@ class Bench:
         self._files = {candidate: _state_of(path) for candidate, path in job.paths.items()}
         self._sequence = 0
         self._is_stopped = asyncio.Event()
+        self._dimensions = Dimensions(job.tariff, job.clock, self.note)
 
     async def run(self) -> RunState:
         """Every block that is not over yet, in the plan's order. Cancelling cuts the block that runs."""
         self._sink.executor(self._job.executor)
         watch = asyncio.create_task(self._watch_sink())
         try:
+            await self._dimensions.begin(self._plan, self._job.paths, self._job.home or self._job.log_dir)
             for planned in self._plan.blocks:
                 if (planned.candidate, planned.round) in self._job.over:
                     continue
@@ -163,9 +168,10 @@ class Bench:
         path = self._job.paths.get(candidate.id)
         if path is not None and _state_of(path) != self._files[candidate.id]:
             raise EngineNotReady(f"{path} was changed while the bench ran")
+        kind = self._load_kind(candidate, path)
         endpoint = await engine.open(load_spec(candidate, suite, path, self._job.log_dir))
-        block = replace(block, load_ns=engine.load_ns, load="warm" if engine.load_ns is not None else None)
-        block = replace(block, endpoint=endpoint)
+        block = replace(block, load_ns=engine.load_ns, endpoint=endpoint)
+        block = replace(block, load=None if engine.load_ns is None else kind)
         self._tell(Loaded(candidate, engine.load_ns))
         self.note("opened", {"block": block.id, "settings": dict(engine.settings)})
         self._note_memory(block, engine, "loaded")
@@ -174,7 +180,9 @@ class Bench:
         send = partial(self._drive, engine, block)
         with self._watch(engine, endpoint) or nullcontext() as watch:
             attempts = Attempts(watch, requests)
+            self._dimensions.open_block(block.id, len(warmups))
             attempts.take(await send([*warmups, *requests.values()]))
+            self._dimensions.close_block()
             is_repeated = await self._again(block, attempts, send)
             if watch is not None:
                 self.note("conditions", {"block": block.id, **watch.told()})
@@ -222,6 +230,15 @@ class Bench:
             return not self._is_over
         return False
 
+    def _load_kind(self, candidate: Candidate, path: Path | None) -> Literal["cold", "warm"]:
+        """Cold only where that was asked for and the file was seen to be out of memory; else warm, and said why."""
+        if COLD not in self._job.info.flags or path is None:
+            return "warm"
+        kind, reason = drop_model(model_files(candidate, path))
+        if reason:
+            self._warn(f"{candidate.label} is loaded warm: {reason}")
+        return kind
+
     def _warmup_prompts(self, planned: PlannedBlock) -> list[str]:
         """As many for every slot as the suite asks for."""
         asked = [cell.prompt for cell in planned.cells]
@@ -246,6 +263,7 @@ class Bench:
                 sample = replace(sample, phase="warmup")
             samples.append(sample)
             self._sink.sample(sample)
+            self._dimensions.saw(sample)
             self._tell(Measured(candidate, sample))
 
         suite, job = self._plan.suite, self._job

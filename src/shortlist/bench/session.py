@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from shortlist.bench.dimensions import Tariff
 from shortlist.bench.pins import check_pins, pins
 from shortlist.bench.plan import extend, make_plan
 from shortlist.bench.progress import Progress
@@ -25,10 +26,14 @@ from shortlist.results.writer import OnAck, Sink
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How to reach an endpoint that is not ours; keys are read from the file when they are needed."""
+    """What is never stored: how to reach an endpoint that is not ours, and what this host draws and costs.
+
+    Keys are read from the file when they are needed.
+    """
 
     api_key_file: Path | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tariff: Tariff = Tariff()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +217,8 @@ def _job(session: Session, store: Store, connection: Connection, budget_ns: int 
         over=_over(run),
         attempts=attempts,
         deadline_ns=None if budget_ns is None else SYSTEM.now_ns() + budget_ns,
+        home=store.path.parent,
+        tariff=connection.tariff,
     )
 
 

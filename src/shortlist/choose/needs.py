@@ -1,16 +1,16 @@
 """Needs as people write them: `p95<2s`, `memory<4GB`, `facets>=0.85`, `licence=commercial`."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
 from shortlist.choose.decision import Need
 from shortlist.errors import BadInput, UnknownName
-from shortlist.units import parse_duration_ns, parse_size_bytes
+from shortlist.units import parse_duration_ns, parse_energy_j, parse_size_bytes
 
-Unit = Literal["ns", "B", "tokens/s", "characters/s", "requests/s", "share", "rating", "score", "class"]
+Unit = Literal["ns", "B", "J", "money", "tokens/s", "characters/s", "requests/s", "share", "rating", "score", "class"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,16 @@ _LOWER: Mapping[str, Unit] = {
     **dict.fromkeys(("latency.mean", "latency.p50", "latency.p95", "latency.p99"), "ns"),
     **dict.fromkeys(("ttft.mean", "ttft.p50", "ttft.p95", "tpot", "load.warm", "load.cold"), "ns"),
     **dict.fromkeys(("memory.loaded", "memory.peak", "memory.vram", "footprint"), "B"),
+    **dict.fromkeys(("energy.requests", "energy.tokens", "energy.gross.requests", "energy.gross.tokens"), "J"),
+    **dict.fromkeys(("cost.requests", "cost.tokens"), "money"),
     "critical": "share",
     "error_rate": "share",
 }
 _HIGHER: Mapping[str, Unit] = {
     "tokens_per_s": "tokens/s",
     "throughput": "tokens/s",
+    "prefill_tokens_per_s": "tokens/s",
+    "decode_tokens_per_s": "tokens/s",
     "characters_per_s": "characters/s",
     "goodput": "requests/s",
     "goodput.share": "share",
@@ -54,9 +58,17 @@ SHORT: Mapping[str, str] = {
     "ttft": "ttft.mean",
     "memory": "memory.peak",
     "vram": "memory.vram",
+    "load": "load.warm",
+    "prefill": "prefill_tokens_per_s",
+    "decode": "decode_tokens_per_s",
+    "energy": "energy.requests",
+    "cost": "cost.requests",
     "license": "licence",
 }
-"""What may be written for short: a mean where no percentile is named, the peak for memory."""
+"""What may be written for short: a mean where no percentile is named, the peak for memory, warm for a load.
+
+Energy and cost are those of 1000 requests; a cost is counted in the currency of the settings, and written without it.
+"""
 
 _EXPRESSION = re.compile(r"\s*([A-Za-z][\w.]*)\s*(<=|>=|<|>|==|=|≤|≥)\s*(.+?)\s*")
 _SIGNS = {"≤": "<=", "≥": ">=", "==": "="}
@@ -66,6 +78,11 @@ _SPELLINGS: Mapping[Unit, tuple[str, ...]] = {
     "tokens/s": ("tokens/s", "token/s", "tok/s", "t/s"),
     "characters/s": ("characters/s", "chars/s", "char/s"),
     "requests/s": ("requests/s", "req/s", "rps"),
+}
+_QUANTITIES: Mapping[Unit, tuple[str, str, Callable[[str], float]]] = {
+    "ns": ("a time", "2s or 300ms", parse_duration_ns),
+    "B": ("a size", "4GB or 500MB", parse_size_bytes),
+    "J": ("an energy", "500kJ or 100Wh", parse_energy_j),
 }
 _RANGES: Mapping[Unit, tuple[float, float]] = {"share": (0.0, 1.0), "rating": (1.0, 5.0), "score": (0.0, 5.0)}
 _RANGE_HINTS: Mapping[Unit, str] = {
@@ -132,11 +149,10 @@ def _limit(text: str, kind: NeedKind, shown: str) -> float:
     if not match:
         raise BadInput(f"{shown!r}: {text!r} is not a number", hint=f"write it like {_EXAMPLES}")
     unit = match[2] or ""
-    if kind.unit in ("ns", "B"):
-        what, example = ("time", "2s or 300ms") if kind.unit == "ns" else ("size", "4GB or 500MB")
+    if kind.unit in _QUANTITIES:
+        what, example, read = _QUANTITIES[kind.unit]
         if not unit:
-            raise BadInput(f"{shown!r}: a {what} needs its unit", hint=f"write it like {example}")
-        read = parse_duration_ns if kind.unit == "ns" else parse_size_bytes
+            raise BadInput(f"{shown!r}: {what} needs its unit", hint=f"write it like {example}")
         return float(read(("0" + text) if text.startswith(".") else text))
     value = float(match[1])
     if unit == "%" and kind.unit in ("share", "score"):

@@ -14,7 +14,7 @@ from shortlist import settings as settings_file
 from shortlist import units
 from shortlist.cli.choose import EXIT_CODES, AskedNeeds, decide_and_store, needs_options, read_needs
 from shortlist.cli.output import say
-from shortlist.cli.planning import Asked, announce, fit, fresh, resumed, show_plan
+from shortlist.cli.planning import Asked, announce, fit, fresh, resumed, show_plan, tariff_of
 from shortlist.cli.shapes import load_options
 from shortlist.errors import BadInput, Interrupted, StoreError
 from shortlist.records import RunState
@@ -67,6 +67,7 @@ def _setting_flags(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--goodput", multiple=True, metavar="LIMIT", help="Count requests that kept this, as 'ttft<500ms'.")
 @click.option("--deterministic", is_flag=True, help="Pin all that moves answers; report what repeated.")
 @click.option("--prefix-cache", is_flag=True, help="Leave the engine's prompt cache on.")
+@click.option("--cold", is_flag=True, help="Drop each model's file from memory before it is loaded.")
 @click.option("--budget", help="Most time for all of it, as 10m: rounds are cut to fit.")
 @click.option("--name", help="A name for the run.")
 @click.option("--resume", metavar="RUN", help="Go on with a run; with more --rounds or further --prompts, extend it.")
@@ -115,7 +116,7 @@ def _carry_out(session: "Session", store: "Store", settings: Settings, asked: As
     plan, short = session.info.plan, session.info.short_id
     is_live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     progress = LiveProgress(plan, session.cells_left, estimate_ns) if is_live else LineProgress(plan)
-    connection = Connection(settings.api_key_file, _headers(asked.header))
+    connection = Connection(settings.api_key_file, _headers(asked.header), tariff_of(settings))
     budget_ns = units.parse_duration_ns(asked.budget) if asked.budget else None
     resume = f"shortlist bench --resume {short}{_repeated(settings, asked)}"
     try:

@@ -13,6 +13,7 @@ from shortlist.records import Candidate, Prompt
 from shortlist.settings import Settings
 
 if TYPE_CHECKING:
+    from shortlist.bench.dimensions import Tariff
     from shortlist.bench.roster import Roster
     from shortlist.bench.session import Session
     from shortlist.models.listing import Listing
@@ -35,6 +36,7 @@ class Asked:
     repeats: int = 1
     goodput: tuple[str, ...] = ()
     deterministic: bool = False
+    cold: bool = False
     resume: str | None = None
     rounds: int | None = None
     plan: bool = False
@@ -75,8 +77,10 @@ def _roster(settings: Settings, asked: Asked) -> "tuple[Roster, Listing | None]"
         context=settings.context,
         prefix_cache=asked.prefix_cache,
     )
-    if settings.endpoint and asked.prefix_cache:
-        raise BadInput("--prefix-cache is for engines of ours; an endpoint decides for itself")
+    for flag in ("prefix_cache", "cold"):
+        if settings.endpoint and getattr(asked, flag):
+            name = flag.replace("_", "-")
+            raise BadInput(f"--{name} is for engines of ours; an endpoint decides for itself")
     # A user name or a key inside the URL is refused here, before anything is stored.
     endpoint = base_url(settings.endpoint) if settings.endpoint else None
     library, admit = admission(settings, listing, accept_licence=asked.accept_licence)
@@ -92,6 +96,7 @@ def _stamps(settings: Settings, asked: Asked) -> list[str]:
 
     known = (
         ("prefix-cache", asked.prefix_cache),
+        ("cold", asked.cold),
         ("nonce", _engine(settings) == "remote"),
         ("deterministic", asked.deterministic),
         (NO_WATCH, not settings.watch),
@@ -120,6 +125,15 @@ def _suite(settings: Settings, asked: Asked, prompts: tuple[Prompt, ...]) -> "Su
         repeats=asked.repeats,
         goodput=asked.goodput,
     )
+
+
+def tariff_of(settings: Settings) -> "Tariff":
+    """What the settings say that the host draws and costs."""
+    from shortlist.bench.dimensions import Prices, Tariff
+    from shortlist.measure.energy import Declared
+
+    prices = Prices(settings.price_per_kwh, settings.price_per_hour, settings.currency)
+    return Tariff(Declared(settings.watts, settings.idle_watts), prices)
 
 
 def _rounds(settings: Settings, asked: Asked, in_block: int) -> int:
@@ -153,7 +167,7 @@ def _prompts(settings: Settings, asked: Asked, listed: object, listing: Path | N
     return load_prompts(DEFAULT_FILE)
 
 
-_NOT_WITH_RESUME = ("models", "models_file", "name", "fixed_tokens", "prefix_cache", "goodput", "deterministic")
+_NOT_WITH_RESUME = ("models", "models_file", "name", "fixed_tokens", "prefix_cache", "cold", "goodput", "deterministic")
 _WITH_RESUME = ("rounds", "api_key_file", "ascii")
 
 

@@ -66,9 +66,7 @@ def _failed_facets(scene: Scene, prompt: str) -> Mapping[str, str]:
 
 
 def _prompt(scene: Scene, prompt: PromptSummary, answers: Sequence[DistinctAnswer]) -> Markup:
-    asked = tag(
-        "pre", prompt.asked, class_="asked", tabindex=0, role="region", aria_label=f"What was asked: {prompt.prompt}"
-    )
+    asked = tag("pre", prompt.asked, class_="asked", tabindex=0, role="region", aria_label=f"Asked: {prompt.prompt}")
     facets = _failed_facets(scene, prompt.prompt)
     cards = (_answer(scene, answer, facets) for answer in answers)
     return joined(tag("h3", prompt.prompt), asked, tag("div", *cards, class_="answers"))
@@ -113,5 +111,5 @@ def _rounds(scene: Scene, given: Sequence[GivenBy]) -> str:
 
 def _which(rounds: Sequence[int], total: int) -> str:
     if len(rounds) == total and total > 1:
-        return "in every round"
-    return f"in round{'s' if len(rounds) > 1 else ''} {', '.join(map(str, rounds))} of {total}"
+        return "every round"
+    return f"round{'s' if len(rounds) > 1 else ''} {', '.join(map(str, rounds))} of {total}"

@@ -40,6 +40,18 @@ _FIGURES: tuple[tuple[str, str], ...] = (
     ("tpot_s", "tpot"),
     ("gap_p50_s", "gap.p50"),
     ("gap_p99_s", "gap.p99"),
+    ("prefill_tokens_per_sec", "prefill_tokens_per_s"),
+    ("decode_tokens_per_sec", "decode_tokens_per_s"),
+    ("roofline_tokens_per_sec", "roofline_tokens_per_s"),
+    ("mbu", "mbu"),
+    ("energy_joules_per_1000_requests", "energy.requests"),
+    ("energy_joules_per_1000_tokens", "energy.tokens"),
+    ("energy_gross_joules_per_1000_requests", "energy.gross.requests"),
+    ("energy_gross_joules_per_1000_tokens", "energy.gross.tokens"),
+    ("power_work_watts", "power.work"),
+    ("power_idle_watts", "power.idle"),
+    ("cost_per_1000_requests", "cost.requests"),
+    ("cost_per_1000_tokens", "cost.tokens"),
     ("load_warm_s", "load.warm"),
     ("load_cold_s", "load.cold"),
     ("memory_loaded_bytes", "memory.loaded"),
@@ -100,6 +112,9 @@ def _row(summary: RunSummary, one: CandidateSummary) -> dict[str, Cell]:
         row[head.format("high")] = _end(figures, name, lambda interval: interval.high)
     row["latency_p95_note"] = figures["latency.p95"].note if "latency.p95" in figures else None
     row |= {head: _point(figures, name) for head, name in _FIGURES}
+    for head, name in (("energy_basis", "energy.gross.requests"), ("cost_basis", "cost.requests")):
+        row[head] = figures[name].basis or None if name in figures else None
+    row["cost_currency"] = figures["cost.requests"].unit if "cost.requests" in figures else None
     row["cached_tokens_max"] = one.cached_tokens
     row["token_basis"] = "/".join(one.token_basis) or None
     row["level"] = summary.level

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from shortlist.report.answers_html import answers_section
 from shortlist.report.decision_html import against_part, candidates_part, needs_part, what_if_part
+from shortlist.report.dimensions_html import energy_part, phases_part
 from shortlist.report.gallery import gallery
 from shortlist.report.markup import Markup, tag
 from shortlist.report.measured_html import latency_part, load_part, manner_part, quality_part, repeatability_part
@@ -26,6 +27,8 @@ def render_html(scene: Scene, *, all_answers: bool = False) -> str:
         ("change", "What would change this", what_if_part(scene, drawn)),
         ("latency", "Latency", latency_part(scene, drawn)),
         ("load", "Load", load_part(scene)),
+        ("phases", "Prefill, decode and load", phases_part(scene)),
+        ("energy", "Energy and cost", energy_part(scene)),
         ("against", f"Against {scene.label(scene.reference or '')}", against_part(scene, drawn)),
         ("quality", "Quality", quality_part(scene, drawn)),
         ("repeatability", "Repeatability", repeatability_part(scene)),

@@ -5,6 +5,7 @@ from typing import Any
 
 from shortlist.choose.decision import Decision, NeedJudgement
 from shortlist.records import Interval
+from shortlist.report.dimensions import ENERGY, PHASES, energy_notes, has_any, phase_notes
 from shortlist.report.escape import markdown_block, markdown_cell, markdown_inline
 from shortlist.report.numbers import NOTHING, nanoseconds, with_error
 from shortlist.report.scene import Scene
@@ -91,6 +92,10 @@ def render_markdown(summary: RunSummary, decision: Decision | None = None) -> st
         _reasons(summary.candidates),
         "## Speed in detail",
         _figures_table(summary.candidates, _DETAILS),
+        "## Prefill, decode and the roofline",
+        _figures_table(summary.candidates, PHASES),
+        _bullets(phase_notes(summary)),
+        *_energy(summary),
         "## Load, memory, disk",
         _figures_table(summary.candidates, _RESOURCES),
         "## Answers: how long",
@@ -132,6 +137,13 @@ def _quality(summary: RunSummary) -> list[str]:
         _figures_table(summary.candidates, _QUALITY),
         _table(["The floor", "Facets"], nulls) if nulls else "",
     ]
+
+
+def _energy(summary: RunSummary) -> list[str]:
+    """Energy and cost with their bases; nothing where neither was counted."""
+    if not has_any(summary, ENERGY):
+        return []
+    return ["## Energy and cost", _figures_table(summary.candidates, ENERGY), _bullets(energy_notes(summary))]
 
 
 def _decision(summary: RunSummary, decision: Decision | None) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from shortlist.records import Interval
-from shortlist.units import about, duration, rate, size
+from shortlist.units import about, duration, energy, is_currency, money, money_decimals, rate, size
 
 _LOPSIDED = 1.5
 NOTHING = "–"
@@ -17,10 +17,13 @@ _DURATIONS = (
     (3600e9, None, "h"),
 )
 _SIZES = ((1.0, 999.5, "B"), (1e3, 999.5e3, "kB"), (1e6, 999.5e6, "MB"), (1e9, None, "GB"))
+_ENERGIES = ((1.0, 999.5, "J"), (1e3, 999.5e3, "kJ"), (1e6, None, "MJ"))
 
 
 def _scale(point: float, unit: str) -> tuple[float, str]:
-    table = {"ns": _DURATIONS, "B": _SIZES}.get(unit)
+    table = {"ns": _DURATIONS, "B": _SIZES, "J": _ENERGIES}.get(unit)
+    if table is None and (unit == "W" or is_currency(unit)):
+        return 1.0, f" {unit}"
     if table is None:
         return (0.01, " %") if unit == "share" else (1.0, "")
     for divisor, limit, name in table:
@@ -34,6 +37,12 @@ def _decimals(value: float) -> int:
     return 0 if magnitude >= 100 or magnitude == 0 else 1 if magnitude >= 10 else 2
 
 
+def _shown_decimals(scaled: float, unit: str) -> int:
+    if unit == "share":
+        return 0
+    return money_decimals(scaled) if is_currency(unit) else _decimals(scaled)
+
+
 def value(interval: Interval | None) -> str:
     """The point with its unit: `1.24 s`, `2.72 MB`, `31.0`; a dash where there is none."""
     if interval is None or interval.point is None:
@@ -41,8 +50,12 @@ def value(interval: Interval | None) -> str:
     shown: dict[str, Callable[[float], str]] = {
         "ns": duration,
         "B": size,
+        "J": energy,
+        "W": lambda watts: f"{rate(watts)} W",
         "share": lambda share: f"{share * 100:.0f} %",
     }
+    if is_currency(interval.unit):
+        return money(interval.point, interval.unit)
     return shown.get(interval.unit, rate)(interval.point)
 
 
@@ -60,7 +73,7 @@ def with_error(interval: Interval | None) -> str:
     if interval.method == "exact" or (interval.low is None and interval.high is None):
         return text
     divisor, _ = _scale(interval.point, interval.unit)
-    decimals = 0 if interval.unit == "share" else _decimals((interval.point or interval.high or 0.0) / divisor)
+    decimals = _shown_decimals((interval.point or interval.high or 0.0) / divisor, interval.unit)
     if interval.low is None or interval.high is None:
         end, sign = (interval.low, "≥") if interval.high is None else (interval.high, "≤")
         return f"{text} {sign}{(end or 0.0) / divisor:.{decimals}f}"

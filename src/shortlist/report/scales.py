@@ -84,6 +84,7 @@ def spaced(labels: Sequence[tuple[float, str]], size: float) -> list[tuple[float
 _UNITS = {
     "ns": ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")),
     "B": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")),
+    "J": ((1e6, "MJ"), (1e3, "kJ"), (1.0, "J")),
     "share": ((0.01, "%"),),
 }
 

@@ -6,7 +6,7 @@ from typing import Literal
 from shortlist.choose.decision import Decision, Need, NeedJudgement, PreferenceDifference
 from shortlist.records import Interval, NeedVerdict, Verdict
 from shortlist.report.numbers import value
-from shortlist.units import duration, rate, size
+from shortlist.units import duration, energy, is_currency, money, rate, size
 
 NEED_WORDS: Mapping[NeedVerdict, str] = {"pass": "✓ pass", "fail": "✕ fail", "cannot tell": "? can't tell"}
 NOT_MEASURED = "? not measured"
@@ -44,19 +44,27 @@ NAMES: Mapping[str, str] = {
     "licence": "licence",
     "latency": "latency",
     "ttft": "time to first token",
+    "prefill_tokens_per_s": "prefill tokens/s",
+    "decode_tokens_per_s": "decode tokens/s",
+    "roofline_tokens_per_s": "roofline tokens/s",
+    "mbu": "MBU",
+    "load.warm": "warm load",
+    "load.cold": "cold load",
+    "energy.requests": "energy for 1000 requests",
+    "energy.tokens": "energy for 1000 tokens",
+    "energy.gross.requests": "whole energy for 1000 requests",
+    "energy.gross.tokens": "whole energy for 1000 tokens",
+    "power.work": "draw at work",
+    "power.idle": "draw idle",
+    "cost.requests": "cost of 1000 requests",
+    "cost.tokens": "cost of 1000 tokens",
     "memory": "memory",
 }
 _SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "=": "=", "==": "="}
 _HIGHER_IS_BETTER = frozenset(
     {
-        "quality",
-        "facets",
-        "rating",
-        "throughput",
-        "tokens_per_s",
-        "characters_per_s",
-        "goodput",
-        "goodput.share",
+        *("quality", "facets", "rating", "throughput", "tokens_per_s", "characters_per_s"),
+        *("prefill_tokens_per_s", "decode_tokens_per_s", "goodput", "goodput.share"),
     }
 )
 
@@ -82,6 +90,8 @@ def unit_of(figure: str, interval: Interval | None = None) -> str:
         return "ns"
     if head in ("memory", "footprint"):
         return "B"
+    if head == "energy":
+        return "J"
     return "share" if head in ("error_rate", "critical", "length_share") or figure == "goodput.share" else ""
 
 
@@ -89,9 +99,11 @@ def quantity(amount: float, unit: str) -> str:
     """A number with its unit, shorter than a measured one: `2 s`, `800 ms`, `0.85`."""
     if unit == "share":
         return f"{round(amount * 100, 1):g} %"
-    text = {"ns": duration, "B": size}.get(unit, rate)(amount)
+    if is_currency(unit):
+        return money(amount, unit)
+    text = {"ns": duration, "B": size, "J": energy}.get(unit, rate)(amount)
     digits, _, name = text.partition(" ")
-    if "." in digits and (unit in ("ns", "B") or amount >= 1):
+    if "." in digits and (unit in ("ns", "B", "J") or amount >= 1):
         digits = digits.rstrip("0").rstrip(".")
     return f"{digits} {name}" if name else digits
 

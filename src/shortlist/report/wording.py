@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from shortlist.records import CandidateStatus, Interval, LoadShape
+from shortlist.report.dimensions import roof_lines
 from shortlist.report.numbers import NOTHING, more, ratio, value, with_error
 from shortlist.results.figures import DETERMINISTIC, CandidateSummary, RunSummary, SpeedComparison
 from shortlist.units import counted
@@ -85,6 +86,7 @@ def notes(summary: RunSummary) -> tuple[str, ...]:
     bases = sorted({basis for candidate in summary.candidates for basis in candidate.token_basis})
     if bases:
         found.append(f"tokens/s: completion tokens over latency, counted by {'/'.join(bases)}")
+    found += roof_lines(summary)
     found += _load_notes(summary)
     for candidate in summary.candidates:
         cut, failed = candidate.figures.get("length_share"), candidate.figures.get("error_rate")

@@ -56,10 +56,14 @@ def speed_figures(requests: Requests, manner: Manner) -> dict[str, Interval]:
         if any(sample.reasoning for sample in requests.complete.samples):
             found["ttft.text"] = _mean(requests, metrics.text_ttft_ns, "ns", manner)
         found["tpot"] = _mean(requests, metrics.tpot_ns, "ns", manner)
+        found["prefill_tokens_per_s"] = _mean(requests, metrics.prefill_tokens_per_s, "tokens/s", manner)
+        found["decode_tokens_per_s"] = _mean(requests, metrics.decode_tokens_per_s, "tokens/s", manner)
         found |= _gap_figures(requests, manner)
     else:
         names = ("ttft.mean", "ttft.p50", "ttft.p95", "ttft.service", "tpot", "gap.p50", "gap.p99")
         found |= {name: withheld("ns", _NOT_STREAMED, manner.level) for name in names}
+        phases = ("prefill_tokens_per_s", "decode_tokens_per_s")
+        found |= {name: withheld("tokens/s", _NOT_STREAMED, manner.level) for name in phases}
     basis = "/".join(sorted({str(s.token_basis) for s in requests.complete.samples if s.token_basis}))
     rates: tuple[tuple[str, Measure, str], ...] = (
         ("tokens_per_s", metrics.output_tokens_per_s, "tokens/s"),

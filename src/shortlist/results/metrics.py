@@ -87,6 +87,24 @@ def tpot_ns(sample: Sample) -> float | None:
     return (last.ns - first.ns) / (tokens - 1)
 
 
+def decode_tokens_per_s(sample: Sample) -> float | None:
+    """One ÷ TPOT: tokens after the first chunk ÷ the time from it to the last; withheld under 16 tokens."""
+    each = tpot_ns(sample)
+    return 1e9 / each if each else None
+
+
+def prefill_tokens_per_s(sample: Sample) -> float | None:
+    """Prompt tokens that had to be read ÷ the time from sent to the first content; those from a cache are left out.
+
+    The time holds the way to the engine, its queue and the first token too: a long prompt tells most.
+    """
+    elapsed = service_ttft_ns(sample)
+    if sample.usage is None or sample.usage.prompt_tokens is None or not elapsed or elapsed < 0:
+        return None
+    read = sample.usage.prompt_tokens - (sample.cached_tokens or 0)
+    return read / elapsed * 1e9 if read > 0 else None
+
+
 def _per_s(count: int | None, sample: Sample) -> float | None:
     elapsed = latency_ns(sample)
     return count / elapsed * 1e9 if count is not None and elapsed is not None and elapsed > 0 else None

@@ -24,11 +24,13 @@ from shortlist.results.accepted import Measured, Requests, requests_by_candidate
 from shortlist.results.candidate_figures import Manner
 from shortlist.results.comparable import imported_from
 from shortlist.results.disturbance import noise_of, summarise_disturbance, without_disturbed
+from shortlist.results.energy import energy_and_cost
 from shortlist.results.figures import Answer, CandidateSummary, Outlier, PromptFigure, PromptSummary, RunSummary
 from shortlist.results.goodput import goodput_figures, parse_limits
 from shortlist.results.quality import quality_figures, quality_warnings, summarise_quality
 from shortlist.results.reached import is_growing, load_warnings, reached_figures, without_far_ends
 from shortlist.results.repeatability import repeatability
+from shortlist.results.roofline import roofline_figures
 from shortlist.results.speed import SPEED_MARGIN, compare_speeds
 from shortlist.stats.outliers import modified_z_scores, outliers
 from shortlist.units import counted
@@ -45,9 +47,9 @@ def summarise(
     manner = Manner(
         level, suite.generation.stream, failures_as_infinite, round_ns, limits=limits, no_gaps=_no_gaps(run)
     )
-    quality = quality_figures(run, level)
+    further = (quality_figures(run, level), energy_and_cost(run, level))
     candidates = [
-        _with_quality(_candidate(run, candidate, requests[candidate.id], manner), quality)
+        _with(_candidate(run, candidate, requests[candidate.id], manner), *further)
         for candidate in run.info.plan.candidates
     ]
     candidates += [_skipped(result) for result in run.info.skipped]
@@ -84,8 +86,11 @@ def _no_gaps(run: Run) -> str:
     return f"{tool} keeps the first and the last chunk of a reply, and none between" if tool else ""
 
 
-def _with_quality(one: CandidateSummary, quality: Mapping[str, Mapping[str, Interval]]) -> CandidateSummary:
-    return replace(one, figures={**one.figures, **quality.get(one.candidate, {})})
+def _with(one: CandidateSummary, *further: Mapping[str, Mapping[str, Interval]]) -> CandidateSummary:
+    figures = dict(one.figures)
+    for by_candidate in further:
+        figures |= by_candidate.get(one.candidate, {})
+    return replace(one, figures=figures)
 
 
 def _one_per_host(run: Run) -> list[Executor]:
@@ -129,6 +134,7 @@ def _candidate(run: Run, candidate: Candidate, requests: Requests, manner: Manne
         **figures_of.load_figures((block for block in blocks if block.id in done), manner.level),
         **figures_of.memory_figures(points, manner.level),
         **figures_of.footprint_figures(candidate.variant),
+        **roofline_figures(run, candidate, requests, manner),
     }
     if is_growing(found):
         found = without_far_ends(found)
@@ -254,6 +260,11 @@ def _warnings(run: Run, candidates: Sequence[CandidateSummary]) -> tuple[str, ..
     resent = sum(sample.is_accepted and RESENT in sample.disturbance for sample in run.samples)
     if resent:
         found.append(f"{counted(resent, 'request')} sent twice, for the server had closed the connection meanwhile")
+    energies = {
+        one.figures["energy.gross.requests"].basis for one in candidates if "energy.gross.requests" in one.figures
+    }
+    if len(energies) > 1:
+        found.append(f"energy was counted on different bases ({', '.join(sorted(energies))}): do not rank by it")
     messages = (event.data.get("message") for event in run.events if event.kind == "warning")
     found += [message for message in messages if isinstance(message, str)]
     return tuple(dict.fromkeys(found))

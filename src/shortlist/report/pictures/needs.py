@@ -11,7 +11,9 @@ from shortlist.report.scene import Scene
 from shortlist.report.svg import NOTE, Box, Pen, Picture, number
 from shortlist.report.textsize import cut_middle
 from shortlist.report.verdicts import is_upper_limit, judgement_words, need_text, unit_of
+from shortlist.units import is_currency
 
+_COUNTED = ("ns", "B", "J", "tokens/s")
 LEFT, RIGHT, WIDTH = 196.0, 590.0, 720.0
 _TOP, _ROW = 34.0, 26.0
 
@@ -72,10 +74,11 @@ def domain(intervals: Sequence[Interval | None], limit: float, unit: str) -> tup
             ends += [end for end in (one.point, one.low, one.high) if end is not None and math.isfinite(end)]
     low, high = min(ends), max(ends)
     room = (high - low) * 0.12 or abs(high) * 0.1 or 0.1
-    start = 0.0 if 0 <= low < 0.55 * high and unit in ("ns", "B", "share", "tokens/s") else low - room
+    start = 0.0 if 0 <= low < 0.55 * high and (unit in _COUNTED or unit == "share") else low - room
     is_unsigned = low >= 0
     stop = high + room
-    is_share = unit == "share" or (is_unsigned and high <= 1 and unit not in ("ns", "B", "tokens/s"))
+    is_counted = unit in _COUNTED or is_currency(unit)
+    is_share = unit == "share" or (is_unsigned and high <= 1 and not is_counted)
     return (max(0.0, start) if is_unsigned else start), (min(1.0, stop) if is_share else stop)
 
 
