@@ -13,7 +13,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,27 +106,65 @@ def draw_latencies(scene: Scene, rng: np.random.Generator) -> Floats:
     return np.asarray(truth * (1 + scene.drift * np.linspace(0, 1, scene.rounds)) * np.exp(luck) * noise)
 
 
-def draw_evidence(scene: Scene, rng: np.random.Generator) -> Evidence:
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """All that one run of a scene would measure: scores, round means of latency, failed requests by round."""
+
+    scores: Floats
+    latencies: Floats
+    failed: Floats
+
+
+def draw(scene: Scene, rng: np.random.Generator) -> Drawn:
     scores, latencies = draw_scores(scene, rng), draw_latencies(scene, rng)
-    total = scene.prompts * scene.rounds
-    failed = [int(rng.binomial(total, one.failing)) for one in scene.candidates]
+    failed = [rng.binomial(scene.prompts, one.failing, scene.rounds) for one in scene.candidates]
+    return Drawn(scores, latencies, np.asarray(failed))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How much of a run is seen: rounds by candidate (the first ones), and the share of the error that this look has.
+
+    `are_final`: further rounds get the same answers.
+    """
+
+    rounds: tuple[int, ...]
+    share: float = 1.0
+    are_final: bool = False
+
+
+def draw_evidence(scene: Scene, rng: np.random.Generator) -> Evidence:
+    return evidence_of(scene, draw(scene, rng), Seen((scene.rounds,) * len(scene.candidates)))
+
+
+def evidence_of(scene: Scene, drawn: Drawn, seen: Seen, stopped: frozenset[str] = frozenset()) -> Evidence:
+    blank = Evidence((), 1, "0000", scene.rounds, scene.prompts, scene.clusters, 60 * 10**9)
+    blank = replace(blank, share=seen.share, are_answers_final=seen.are_final)
+    levels = {basis: 1 - blank.level_of(basis) for basis in ("rounds", "scores")}
     needs = " ".join(scene.needs)
     candidates = []
-    for place in range(len(scene.candidates)):
-        clustered = {
-            f"c{c}": {f"p{p}": (score,) for p, score in enumerate(row)} for c, row in enumerate(scores[place].tolist())
-        }
-        means = latencies[place].tolist()
+    for place, rounds in enumerate(seen.rounds):
+        clustered = _clustered(drawn.scores, place, rounds)
+        means = drawn.latencies[place, :rounds].tolist()
         figures: dict[str, Interval] = {"footprint": exact(1e9 + place, "B")}
         # Only what a need judges is worked out: an interval per figure and run is most of the time.
-        figures["error_rate"] = _error_rate(failed[place], total)
+        figures["error_rate"] = _error_rate(int(drawn.failed[place, :rounds].sum()), scene.prompts * rounds)
         if "latency" in needs:
-            figures["latency.mean"] = mean_t(means, "ns")
+            figures["latency.mean"] = mean_t(means, "ns", level=levels["rounds"])
         if "facets" in needs:
-            figures["facets"] = cluster_t(clustered, "share")
-        rounds = {"latency.mean": {n: {"round": value} for n, value in enumerate(means)}}
-        candidates.append(CandidateEvidence(f"m{place}", f"m{place}", figures, rounds, {"facets": clustered}))
-    return with_quality(Evidence(tuple(candidates), 1, "0000", scene.rounds, scene.prompts, scene.clusters, 60 * 10**9))
+            figures["facets"] = cluster_t(clustered, "share", level=levels["scores"])
+        values = {"latency.mean": {n: {"round": value} for n, value in enumerate(means)}}
+        made = CandidateEvidence(f"m{place}", f"m{place}", figures, values, {"facets": clustered})
+        planned, is_stopped = scene.prompts * scene.rounds, made.candidate in stopped
+        candidates.append(replace(made, planned=planned, is_stopped=is_stopped))
+    return with_quality(replace(blank, candidates=tuple(candidates)))
+
+
+def _clustered(scores: Floats, place: int, rounds: int) -> dict[str, dict[str, tuple[float, ...]]]:
+    """One candidate's scores by cluster and prompt; with a first axis of rounds, one for each of them."""
+    mine = scores[:rounds, place] if scores.ndim == 4 else scores[None, place]
+    values = np.moveaxis(mine, 0, -1).tolist()
+    return {f"c{c}": {f"p{p}": tuple(one) for p, one in enumerate(row)} for c, row in enumerate(values)}
 
 
 def _error_rate(failed: int, total: int) -> Interval:

@@ -13,6 +13,7 @@ SCRIPTS = {
     "gguf_fuzz": ["--seconds", "10"],
     "ab_rates": ["--runs", "200"],
     "decide_rates": ["--runs", "2000"],
+    "race_rates": ["--runs", "2000"],
 }
 """Name and arguments; the longest last."""
 

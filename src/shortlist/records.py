@@ -325,13 +325,53 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Race:
+    """Looks that were planned before the start: after which rounds, which share of the error each has, and by what.
+
+    `needs` are expressions; `prefer` is an order of names, or `weights` holds (weight, worst, best) by name.
+    """
+
+    after: tuple[int, ...]
+    shares: tuple[float, ...]
+    needs: tuple[str, ...] = ()
+    prefer: tuple[str, ...] = ()
+    weights: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    margins: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenLook:
+    """What a race's look came to: who is measured on (`open_`), who waits, who is out and why, by candidate.
+
+    `number` counts from 1. Nobody open: the race is over.
+    """
+
+    number: int
+    after: int
+    verdict: str
+    pick: str | None
+    open_: tuple[str, ...] = ()
+    waiting: Mapping[str, str] = field(default_factory=dict)
+    out: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is measured."""
+        return not self.open_
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """Suite × candidates as data: prompts by value, models by digest, no paths. Blocks stand in the order they run."""
+    """Suite × candidates as data: prompts by value, models by digest, no paths. Blocks stand in the order they run.
+
+    In a `race` a block may be left out, or run later than its place says.
+    """
 
     suite: Suite
     candidates: tuple[Candidate, ...]
     blocks: tuple[PlannedBlock, ...]
     looks: tuple[Look, ...] = ()
+    race: Race | None = None
 
     @property
     def cells(self) -> tuple[Cell, ...]:

@@ -13,7 +13,10 @@ import psutil
 import pytest
 
 from bench.benches import accepted_per_cell
+from bench.races import rounds_of
 from shortlist.clock import monotonic_ns
+from shortlist.records import Run
+from shortlist.results.racing import LOOK
 from shortlist.results.store import Store
 
 HERE = Path(__file__).parent
@@ -47,9 +50,9 @@ def read_for(process: "subprocess.Popen[bytes]", wanted_ns: int) -> bytes:
     return said
 
 
-def kill_at(store: Path, moment_ns: int, **env: str) -> tuple[str, set[str]]:
+def kill_at(store: Path, moment_ns: int, *what: str, **env: str) -> tuple[str, set[str]]:
     """Kill a bench so long after its start; its run and the samples that it said were on disk."""
-    process = start(store, **env)
+    process = start(store, *what, **env)
     said = read_for(process, moment_ns)
     family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     process.send_signal(signal.SIGKILL)
@@ -60,10 +63,24 @@ def kill_at(store: Path, moment_ns: int, **env: str) -> tuple[str, set[str]]:
     return words[1], set(words[2:])
 
 
-def check_place(folder: Path, moment_ns: int) -> int:
+def check_bench(after: Run) -> None:
+    assert after.info.state == "done"
+    assert set(accepted_per_cell(after).values()) == {1}
+
+
+def check_race(after: Run) -> None:
+    """The leader to the end, the others one round each; every look taken once."""
+    assert after.info.state == "done"
+    assert rounds_of(after) == [5, 1, 1]
+    assert sorted(accepted_per_cell(after).values()) == [0] * 96 + [1] * 84
+    looks = [event.data["number"] for event in after.events if event.kind == LOOK]
+    assert looks == [1, 2, 3, 4, 5]
+
+
+def check_place(folder: Path, moment_ns: int, check_whole: Callable[[Run], None] = check_bench, *what: str) -> int:
     """One kill, one resume; how many samples were acknowledged before the kill."""
     path = folder / "results.db"
-    run_id, acknowledged = kill_at(path, moment_ns)
+    run_id, acknowledged = kill_at(path, moment_ns, *what)
     with Store.open(path) as store:
         before = store.load_run(run_id)
     kept = {sample.id for sample in before.samples}
@@ -74,8 +91,7 @@ def check_place(folder: Path, moment_ns: int) -> int:
     with Store.open(path) as store:
         after = store.load_run(run_id)
     assert process.returncode == 0
-    assert after.info.state == "done"
-    assert set(accepted_per_cell(after).values()) == {1}
+    check_whole(after)
     assert kept <= {sample.id for sample in after.samples}
     again = {(b.candidate, b.round) for b in after.blocks if b.attempt > 1}
     assert len(again) <= 1, "more than the cut block was run again"
@@ -126,6 +142,18 @@ def test_killed_while_cells_and_blocks_are_measured_again_nothing_acknowledged_i
 @pytest.mark.slow
 def test_killed_at_20_places_of_measuring_again_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     check_all(tmp_path, places(20, seed=14), check_noisy_place)
+
+
+def test_a_race_killed_and_taken_up_again_is_the_same_race(tmp_path: Path) -> None:
+    assert check_place(tmp_path, round(1.3e9), check_race, "race") < 84, "it was killed on its way"
+
+
+@pytest.mark.slow
+def test_a_race_killed_at_20_places_is_the_same_race(tmp_path: Path) -> None:
+    for number, moment in enumerate(places(20, seed=13)):
+        place = tmp_path / str(number)
+        place.mkdir()
+        check_place(place, moment, check_race, "race")
 
 
 def test_killed_at_a_few_places_nothing_acknowledged_is_lost(tmp_path: Path) -> None:

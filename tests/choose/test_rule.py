@@ -19,7 +19,7 @@ def pairs(values: Mapping[str, Sequence[float]], se: Sequence[float] = (0.01,)) 
     def lead_of(x: str, y: str, place: int) -> Difference:
         return lead(values[y][place] - values[x][place], se[place])
 
-    return Pairs(lead_of, [0.05] * len(se), 0.05)
+    return Pairs(lead_of, [0.05] * len(se), [0.05] * len(se))
 
 
 def outcome(
@@ -66,12 +66,12 @@ def test_equals_that_are_not_equal_to_each_other_are_not_enough() -> None:
 
 
 def test_a_pair_without_a_comparison_blocks() -> None:
-    blind = Pairs(lambda _x, _y, _place: None, [0.05], 0.05)
+    blind = Pairs(lambda _x, _y, _place: None, [0.05], [0.05])
     assert apply_rule(["a", "b"], frozenset("ab"), blind, CHEAP).verdict == "not_enough_evidence"
 
 
 def test_without_preferences_two_that_pass_are_not_enough_and_one_is() -> None:
-    none = Pairs(lambda _x, _y, _place: None, [], 0.05)
+    none = Pairs(lambda _x, _y, _place: None, [], [])
     assert apply_rule(["a", "b"], frozenset("ab"), none, CHEAP).verdict == "not_enough_evidence"
     assert apply_rule(["a"], frozenset("a"), none, CHEAP) == Outcome("ship", "a")
 

@@ -22,14 +22,18 @@ def make_plan(suite: Suite, candidates: Sequence[Candidate], at: str) -> Plan:
     return replace(plan, blocks=_blocks(plan, range(1, suite.rounds + 1), suite.prompts))
 
 
-def extend(plan: Plan, rounds: int | None, prompts: Sequence[Prompt], at: str) -> Plan:
+def extend(
+    plan: Plan, rounds: int | None, prompts: Sequence[Prompt], at: str, left_out: frozenset[str] = frozenset()
+) -> Plan:
     """The plan with further prompts, then with more rounds; the old blocks and cells stay as they are.
 
     New prompts get as many rounds as the suite had, in new blocks of every candidate; `rounds` is the number of rounds
-    over all prompts that the user wants in the end. Nothing new gives the plan back. Raises RunMismatch.
+    over all prompts that the user wants in the end. Nothing new gives the plan back. Candidates that a race has put
+    out are `left_out` of the new blocks. Raises RunMismatch.
     """
     fresh = _new_prompts(plan, prompts)
     last = max((block.round for block in plan.blocks), default=0)
+    first = last + 1
     had = plan.suite.rounds
     if rounds is not None and rounds < had:
         raise RunMismatch(f"the run has {had} rounds already, {rounds} were asked", hint=f"--rounds {had + 1} or more")
@@ -43,7 +47,8 @@ def extend(plan: Plan, rounds: int | None, prompts: Sequence[Prompt], at: str) -
         blocks += _blocks(grown, range(last + 1, last + had + 1), fresh)
         last += had
     blocks += _blocks(grown, range(last + 1, last + more + 1), everything)
-    look = Look(at, had + more, len(everything), first_round=len(plan.blocks) and plan.blocks[-1].round + 1)
+    blocks = tuple(b for b in blocks if b.round < first or b.candidate not in left_out)
+    look = Look(at, had + more, len(everything), first_round=first if plan.blocks else 0)
     return replace(grown, blocks=blocks, looks=(*plan.looks, look))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shortlist.records import Block, Candidate, PlannedBlock, Sample
+from shortlist.records import Block, Candidate, PlannedBlock, Race, Sample, TakenLook
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,19 @@ class BlockOver:
 
 
 @dataclass(frozen=True, slots=True)
+class LookTaken:
+    """A race was looked at: who is measured on, who is out."""
+
+    race: Race
+    look: TakenLook
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something went another way than planned: its cause, and what was done."""
 
     text: str
 
 
-Progress = Callable[[BlockStarted | Loaded | Measured | BlockOver | Warned], None]
+Told = BlockStarted | Loaded | Measured | BlockOver | LookTaken | Warned
+Progress = Callable[[Told], None]

@@ -15,12 +15,21 @@ from typing import Literal
 
 from shortlist.bench.again import Attempts, Repeat, Send, Watch
 from shortlist.bench.dimensions import COLD, Dimensions, Tariff, drop_model, model_files
-from shortlist.bench.progress import BlockOver, BlockStarted, Loaded, Measured, Progress, Warned
+from shortlist.bench.progress import BlockOver, BlockStarted, Loaded, LookTaken, Measured, Progress, Warned
+from shortlist.bench.race import Course
 from shortlist.bench.roster import ENDPOINT, engine_options
 from shortlist.clock import Clock, RunAxis, wall_ns
 from shortlist.engines import Engine, LoadSpec
 from shortlist.engines.remote import is_on_this_host
-from shortlist.errors import BadInput, EndpointError, EngineCrashed, EngineError, EngineNotReady, ShortlistError
+from shortlist.errors import (
+    BadInput,
+    EndpointError,
+    EngineCrashed,
+    EngineError,
+    EngineNotReady,
+    ShortlistError,
+    StoreError,
+)
 from shortlist.measure.disturbance import Place
 from shortlist.measure.drive import DriveSpec, drive
 from shortlist.measure.memory import read_memory
@@ -46,6 +55,7 @@ from shortlist.records import (
     Suite,
     uuid7,
 )
+from shortlist.results.racing import LOOK, look_data
 from shortlist.results.writer import Sink
 
 START_LIMIT_NS = 600 * 10**9
@@ -80,6 +90,7 @@ class Job:
     deadline_ns: int | None = None
     home: Path | None = None
     tariff: Tariff = Tariff()
+    course: Course | None = None
 
 
 class Bench:
@@ -105,18 +116,40 @@ class Bench:
         watch = asyncio.create_task(self._watch_sink())
         try:
             await self._dimensions.begin(self._plan, self._job.paths, self._job.home or self._job.log_dir)
-            for planned in self._plan.blocks:
-                if (planned.candidate, planned.round) in self._job.over:
-                    continue
-                if self._is_stopped.is_set():
-                    break
-                if self._job.deadline_ns is not None and self._job.clock.now_ns() >= self._job.deadline_ns:
-                    self._warn("the budget is used up: no further block was started")
-                    return "interrupted"
-                while await self._block(planned):
-                    pass
+            if self._job.course is not None:
+                return await self._raced(self._job.course)
+            return await self._blocks(self._plan.blocks)
         finally:
             watch.cancel()
+
+    async def _raced(self, course: Course) -> RunState:
+        """Stage by stage; what a look says is stored before any block that it lets run."""
+        state: RunState = "done"
+        try:
+            while state == "done":
+                state = await self._blocks(await asyncio.to_thread(course.blocks))
+                taken = await asyncio.to_thread(course.look) if state == "done" else None
+                if taken is None:
+                    break
+                self.note(LOOK, look_data(taken))
+                self._tell(LookTaken(course.race, taken))
+        except StoreError:
+            if self._sink.failed is None:
+                raise
+            return "failed"  # whoever opened the sink tells what became of the samples
+        return state
+
+    async def _blocks(self, blocks: Sequence[PlannedBlock]) -> RunState:
+        for planned in blocks:
+            if (planned.candidate, planned.round) in self._job.over:
+                continue
+            if self._is_stopped.is_set():
+                break
+            if self._job.deadline_ns is not None and self._job.clock.now_ns() >= self._job.deadline_ns:
+                self._warn("the budget is used up: no further block was started")
+                return "interrupted"
+            while await self._block(planned):
+                pass
         return "failed" if self._is_stopped.is_set() else "done"
 
     async def _watch_sink(self) -> None:

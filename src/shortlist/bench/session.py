@@ -11,8 +11,10 @@ from shortlist.bench.dimensions import Tariff
 from shortlist.bench.pins import check_pins, pins
 from shortlist.bench.plan import extend, make_plan
 from shortlist.bench.progress import Progress
+from shortlist.bench.race import Course, plan_race
 from shortlist.bench.roster import ENDPOINT, Roster
 from shortlist.bench.run import Bench, Job, load_spec
+from shortlist.choose.needsfile import Needs
 from shortlist.clock import SYSTEM, RunAxis, iso, wall_ns
 from shortlist.engines import Engine, EngineContext, find_engine
 from shortlist.errors import InvalidModel, RunMismatch, StoreError
@@ -20,6 +22,7 @@ from shortlist.hostlock import bench_lock
 from shortlist.machine import boot_id, clock_source, fingerprint, host_facts, one_line, versions
 from shortlist.modelfile import sha256_file
 from shortlist.records import Candidate, Executor, PlannedBlock, Prompt, Run, RunInfo, RunState, Suite, uuid7
+from shortlist.results.racing import blocks_wanted, looks_of, newest_look
 from shortlist.results.store import Store
 from shortlist.results.writer import OnAck, Sink
 
@@ -52,8 +55,11 @@ class Session:
     @property
     def blocks_left(self) -> tuple[PlannedBlock, ...]:
         """Blocks that still have to run, whole."""
-        over = _over(self.run)
-        return tuple(b for b in self.info.plan.blocks if (b.candidate, b.round) not in over)
+        over, plan = _over(self.run), self.info.plan
+        blocks = plan.blocks
+        if plan.race is not None:  # at most these: a look may leave further ones out
+            blocks = blocks_wanted(plan.race, looks_of(self.run.events if self.run else ()), blocks)
+        return tuple(b for b in blocks if (b.candidate, b.round) not in over)
 
     @property
     def cells_left(self) -> int:
@@ -61,10 +67,18 @@ class Session:
         return sum(len(block.cells) for block in self.blocks_left)
 
 
-def new_session(suite: Suite, roster: Roster, name: str | None = None, flags: Sequence[str] = ()) -> Session:
-    """A fresh run over these candidates. Raises BadInput where two of them are the same."""
+def new_session(
+    suite: Suite,
+    roster: Roster,
+    name: str | None = None,
+    flags: Sequence[str] = (),
+    raced_by: Needs | None = None,
+) -> Session:
+    """A fresh run over these candidates; a race where it is `raced_by` needs. Raises BadInput."""
     now = wall_ns()
     plan = make_plan(suite, roster.candidates, iso(now))
+    if raced_by is not None:
+        plan = replace(plan, race=plan_race(plan, raced_by))
     info = RunInfo(uuid7(now), name, iso(now), "running", plan, tuple(flags), roster.left_out)
     return Session(info, roster.paths)
 
@@ -95,9 +109,15 @@ def resumed_session(store: Store, ref: str, rounds: int | None, prompts: Sequenc
             path = first if first is None or place == 0 else first.with_name(file.path)
             _check_file(candidate.label, path, file.sha256)
     check_pins(run.info.pins, run.info.plan)
-    plan = extend(run.info.plan, rounds, prompts, iso(wall_ns()))
+    plan = extend(run.info.plan, rounds, prompts, iso(wall_ns()), _put_out(run))
     pinned_now = pins(plan) if run.info.pins else {}
     return Session(replace(run.info, plan=plan, state="running", pins=pinned_now), paths, run)
+
+
+def _put_out(run: Run) -> frozenset[str]:
+    """Who a race has put out: no extension measures them further."""
+    look = newest_look(run)
+    return frozenset(look.out) if look else frozenset()
 
 
 def _check_file(label: str, path: Path | None, digest: str | None) -> None:
@@ -140,7 +160,8 @@ async def run_session(
         try:
             _store_start(session, store)
             is_stored = True
-            state = await Bench(_job(session, store, connection, budget_ns), sink, progress).run()
+            job = replace(_job(session, store, connection, budget_ns), course=_course(session, store, sink))
+            state = await Bench(job, sink, progress).run()
         except asyncio.CancelledError:
             state = "interrupted"
             raise
@@ -151,6 +172,16 @@ async def run_session(
         if sink.failed is not None:
             raise _told(sink, sink.failed)
         return state
+
+
+def _course(session: Session, store: Store, sink: Sink) -> Course | None:
+    plan, run_id = session.info.plan, session.info.id
+
+    def load() -> Run:
+        sink.flush()
+        return store.load_run(run_id)
+
+    return None if plan.race is None else Course(plan, plan.race, load)
 
 
 async def _check_endpoint(session: Session, connection: Connection, home: Path) -> None:

@@ -33,7 +33,7 @@ def advise(
     preferences: Sequence[str],
 ) -> tuple[tuple[Advice, ...], Json | None]:
     """Advice where the evidence does not suffice, or where a contender beside the pick could not be judged."""
-    blocks = what_blocks(judgements, differences, preferences)
+    blocks = what_blocks(judgements, differences, preferences, outcome.behind)
     is_open = outcome.verdict == "not_enough_evidence"
     if not is_open and not (outcome.pick and blocks.judgements):
         return (), None

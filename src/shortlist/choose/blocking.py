@@ -1,6 +1,6 @@
 """What stands between the evidence and a verdict: needs that cannot be told, and pairs that are not told apart."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from shortlist.choose.decision import NeedJudgement, PreferenceDifference
@@ -15,13 +15,17 @@ class Blocking:
 
 
 def what_blocks(
-    judgements: Sequence[NeedJudgement], differences: Sequence[PreferenceDifference], preferences: Sequence[str]
+    judgements: Sequence[NeedJudgement],
+    differences: Sequence[PreferenceDifference],
+    preferences: Sequence[str],
+    behind: Collection[str] = (),
 ) -> Blocking:
-    """A pair blocks on its first preference that is not equivalent, unless that tells the two apart.
+    """Nobody that a race has left `behind` blocks.
 
-    Where that preference could not be compared at all there is no difference, and nothing below it blocks.
+    A pair blocks on its first preference that is not equivalent, unless that tells the two apart. Where that preference
+    could not be compared at all there is no difference, and nothing below it blocks.
     """
-    failed = {one.candidate for one in judgements if one.verdict == "fail"}
+    failed = {one.candidate for one in judgements if one.verdict == "fail"} | set(behind)
     untold = tuple(one for one in judgements if one.verdict == "cannot tell" and one.candidate not in failed)
     names = dict.fromkeys(one.candidate for one in differences if one.candidate not in failed)
     return Blocking(untold, tuple(found for name in names for found in _first_open(name, differences, preferences)))

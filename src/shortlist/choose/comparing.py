@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shortlist.choose.evidence import CandidateEvidence, Evidence
+from shortlist.choose.evidence import Basis, CandidateEvidence, Evidence
 from shortlist.choose.needsfile import Needs
 from shortlist.choose.preferences import (
     DEFAULT_WITH_QUALITY,
@@ -39,6 +39,10 @@ class Compared:
     skipped: tuple[str, ...] = ()
     weights: tuple[Weight, ...] = ()
 
+    def basis_of(self, place: int) -> Basis:
+        """What the preference at this place is made of; a score of several counts as what changes with every round."""
+        return "rounds" if self.weights else self.preferences[place].basis
+
 
 def what_to_compare(evidence: Evidence, needs: Needs) -> Compared:
     """The preferences that any candidate was measured on; the others are skipped by name.
@@ -70,16 +74,18 @@ def make_pairs(evidence: Evidence, compared: Compared, margins: Mapping[str, flo
             return None
         return lead(by_id[x], by_id[y], compared.preferences[place])
 
+    alphas = [evidence.level_of(compared.basis_of(place)) for place in range(len(compared.preferences))]
     behind_known: dict[tuple[str, ...], bool] = {}
 
     def behind(one: str, others: Sequence[str]) -> bool:
         key = (one, *others)
         if key not in behind_known:
             rivals = [by_id[y] for y in others]
-            behind_known[key] = is_behind_everywhere(by_id[one], rivals, compared.measured, evidence.level)
+            first = alphas[0] if alphas else evidence.level
+            behind_known[key] = is_behind_everywhere(by_id[one], rivals, compared.measured, first)
         return behind_known[key]
 
-    return Pairs(lead_of, [margins[p.margin] for p in compared.preferences], evidence.level, behind)
+    return Pairs(lead_of, [margins[p.margin] for p in compared.preferences], alphas, behind)
 
 
 def is_drowned(one: CandidateEvidence, other: CandidateEvidence, preference: Preference) -> bool:

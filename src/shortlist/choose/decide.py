@@ -33,7 +33,7 @@ class Manner:
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class Case:
     """One set of evidence with what is asked of it; `pairs` keeps what was computed."""
 
     evidence: Evidence
@@ -51,7 +51,8 @@ class _Case:
         passing = frozenset(name for name in contenders if set(verdicts[name]) <= {"pass"})
         if not verdicts:
             return Outcome("not_enough_evidence", None)
-        return apply_rule(contenders, passing, self.pairs, _cheapness(self.evidence))
+        stopped = frozenset(one.candidate for one in self.evidence.candidates if one.is_stopped)
+        return apply_rule(contenders, passing, self.pairs, _cheapness(self.evidence), stopped)
 
     def on(self, evidence: Evidence, pairs: Pairs) -> Outcome:
         """The rule on a redraw."""
@@ -100,6 +101,7 @@ def decide(evidence: Evidence, needs: Needs, manner: Manner = Manner()) -> Decis
         margins={one.name: needs.margins[one.margin] for one in case.compared.preferences},
         reference=reference,
         noisy=tuple(one.candidate for one in evidence.candidates if one.noise),
+        behind=tuple(one.candidate for one in evidence.candidates if one.candidate in outcome.behind),
     )
     return replace(made, sentence=say_decision(made, case.compared.preferences))
 
@@ -110,7 +112,7 @@ def pick_of(evidence: Evidence, needs: Needs) -> Outcome:
     return case.outcome(judge_all(evidence, case.needs))
 
 
-def make_case(evidence: Evidence, needs: Needs) -> _Case:
+def make_case(evidence: Evidence, needs: Needs) -> Case:
     """The evidence beside what is asked of it. Raises BadInput."""
     for need in needs.needs:
         is_share = isinstance(need.limit, float) and need.limit <= 1
@@ -120,7 +122,7 @@ def make_case(evidence: Evidence, needs: Needs) -> _Case:
     _check_scales(evidence, needs)
     compared = what_to_compare(evidence, needs)
     pairs = make_pairs(evidence, compared, needs.margins)
-    return _Case(evidence, asked_and_guard(needs.needs), compared, needs.margins, pairs)
+    return Case(evidence, asked_and_guard(needs.needs), compared, needs.margins, pairs)
 
 
 def _check_scales(evidence: Evidence, needs: Needs) -> None:
@@ -156,12 +158,12 @@ def _cheapness(evidence: Evidence) -> dict[str, tuple[float, float, str]]:
 # --- the reasons ----------------------------------------------------------------------------------------------------
 
 
-def _contenders(case: _Case, judgements: Sequence[NeedJudgement]) -> list[str]:
+def _contenders(case: Case, judgements: Sequence[NeedJudgement]) -> list[str]:
     failed = {one.candidate for one in judgements if one.verdict == "fail"}
     return [one.candidate for one in case.evidence.candidates if one.candidate not in failed]
 
 
-def _leader(case: _Case, judgements: Sequence[NeedJudgement]) -> str | None:
+def _leader(case: Case, judgements: Sequence[NeedJudgement]) -> str | None:
     """Without a pick: the contender that the others are shown against, ahead by points on the first preference."""
     contenders = _contenders(case, judgements)
     if not contenders or not case.compared.preferences:
@@ -174,29 +176,29 @@ def _leader(case: _Case, judgements: Sequence[NeedJudgement]) -> str | None:
 
 
 def _differences(
-    case: _Case, judgements: Sequence[NeedJudgement], reference: str | None
+    case: Case, judgements: Sequence[NeedJudgement], reference: str | None
 ) -> tuple[PreferenceDifference, ...]:
     """Every other candidate of which a request completed against the pick; Holm over the contenders alone."""
     if reference is None:
         return ()
     contenders = _contenders(case, judgements)
     found = []
-    for preference in case.compared.preferences:
-        margin = case.margins[preference.margin]
+    for place, preference in enumerate(case.compared.preferences):
+        margin, alpha = case.margins[preference.margin], case.pairs.alphas[place]
         shown = [one for one in case.evidence.candidates if one.candidate != reference and (one.rounds or one.scores)]
         all_pairs = {one.candidate: _pair(case, one.candidate, reference, preference) for one in shown}
         pairs = {name: pair for name, pair in all_pairs.items() if pair is not None}
         lower = preference.lower_is_better
         inside = {name: pair for name, pair in pairs.items() if name in contenders}
-        judged = compare_all(inside, margin, lower_is_better=lower, alpha=case.evidence.level)
+        judged = compare_all(inside, margin, lower_is_better=lower, alpha=alpha)
         for name, pair in pairs.items():
             if name not in inside:
-                judged |= compare_all({name: pair}, margin, lower_is_better=lower, alpha=case.evidence.level)
+                judged |= compare_all({name: pair}, margin, lower_is_better=lower, alpha=alpha)
         found += [_shown(name, preference, one) for name, one in judged.items()]
     return tuple(found)
 
 
-def _pair(case: _Case, one: str, reference: str, preference: Preference) -> Difference | None:
+def _pair(case: Case, one: str, reference: str, preference: Preference) -> Difference | None:
     if case.compared.weights:
         return case.pairs.lead(reference, one, 0)
     mine, theirs = case.evidence.of(one), case.evidence.of(reference)
@@ -221,7 +223,7 @@ def _excluded(judgements: Sequence[NeedJudgement]) -> tuple[Exclusion, ...]:
     )
 
 
-def _sweeps(case: _Case, judgements: Sequence[NeedJudgement]) -> dict[str, tuple[Segment, ...]]:
+def _sweeps(case: Case, judgements: Sequence[NeedJudgement]) -> dict[str, tuple[Segment, ...]]:
     return {
         need.text: sweep(need, judgements, case.outcome)
         for need in case.needs
@@ -233,13 +235,19 @@ def _flips(needs: Sequence[Need], sweeps: Mapping[str, Sequence[Segment]], pick:
     return tuple(flip for need in needs if need.text in sweeps for flip in flips_of(need, sweeps[need.text], pick))
 
 
-def _notes(case: _Case) -> tuple[str, ...]:
+def _notes(case: Case) -> tuple[str, ...]:
     evidence = case.evidence
     found = []
     if evidence.looks > 1:
         found.append(
             f"this is look {evidence.looks} at the run: each test is made at {evidence.level * 100:.2g} %, "
             f"a share of 5 % over {evidence.looks} looks"
+        )
+    if evidence.share < 1:
+        kind = "speed and memory" if evidence.are_answers_final else "a figure"
+        found.append(
+            f"a race: at this look each test of {kind} is made at {evidence.level_of('rounds') * 100:.2g} %, "
+            f"so that all planned looks together err in {evidence.level * 100:.2g} %"
         )
     if case.compared.skipped:
         found.append(f"not measured, so not preferred by: {', '.join(case.compared.skipped)}")

@@ -76,7 +76,8 @@ class Decision:
     `sentence` is the first line that is printed. `skipped` preferences were not measured. `sweeps` holds, for each
     need by its text, the exact break points of what would change the pick (the Choice's flips are taken from them).
     Of the `noisy` candidates the host disturbed so much that nothing is concluded from their speed.
-    `differences` are against `reference`: the pick, and without one the contender that is ahead by points.
+    `differences` are against `reference`: the pick, and without one the contender that is ahead by points. `behind` are
+    those that a race stopped and that need not be told any more.
     """
 
     choice: Choice
@@ -94,3 +95,4 @@ class Decision:
     margins: Mapping[str, float] = field(default_factory=dict)
     reference: str | None = None
     noisy: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()

@@ -2,18 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from shortlist.models.licence import LicenceFinding, find_licence
 from shortlist.records import Interval, Run
 from shortlist.results.disturbance import noise_of
 from shortlist.results.figures import CandidateSummary, is_speed
-from shortlist.results.quality import facet_scores, rating_scores
+from shortlist.results.quality import facet_scores, quality_figures, rating_scores
+from shortlist.results.racing import are_answers_final, newest_look, spent_share
 from shortlist.results.rounds import RoundValues, round_values
 from shortlist.results.summary import summarise
 from shortlist.stats.samples import ClusteredScores
 
 ERROR = 0.05
 """The error of all that a run decides, over every look at it."""
+
+Basis = Literal["scores", "rounds", "exact"]
+"""What a figure is made of: scores by prompt, values by round, or a number without sampling error."""
 
 _NO_CARD = find_licence(None)
 
@@ -23,7 +28,8 @@ class CandidateEvidence:
     """One candidate: intervals by figure, what pairs are made of (`rounds`, `scores`), and the licence.
 
     `scores` holds `facets` and `rating` where they were scored. `reason`: why it is not `ok`. `noise`: why its speed
-    says nothing; the intervals of its speeds are then open, and it is compared on none of them.
+    says nothing; the intervals of its speeds are then open, and it is compared on none of them. `planned`: how many
+    requests were planned, where a race may leave some out. `is_stopped`: a race has left it behind, or waiting.
     """
 
     candidate: str
@@ -34,13 +40,22 @@ class CandidateEvidence:
     licence: LicenceFinding = _NO_CARD
     reason: str = ""
     noise: str = ""
+    planned: int = 0
+    is_stopped: bool = False
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether some of what was planned was not measured."""
+        return "error_rate" in self.figures and self.figures["error_rate"].n < self.planned
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """All candidates that were planned, and what it takes to measure more. Those left out of the plan are `skipped`.
 
-    `quality_basis` is what `quality` stands for: facets where there are any, else ratings.
+    `quality_basis` is what `quality` stands for: facets where there are any, else ratings. `share` is the part of the
+    error that a race spends at this look on figures that further rounds still change; `are_answers_final`: no round
+    changes the scores, since each gets the same answers.
     """
 
     candidates: tuple[CandidateEvidence, ...]
@@ -52,11 +67,18 @@ class Evidence:
     round_ns: int | None = None
     quality_basis: str | None = None
     skipped: tuple[str, ...] = ()
+    share: float = 1.0
+    are_answers_final: bool = False
 
     @property
     def level(self) -> float:
-        """The error level of this look: five per cent shared among the looks (Bonferroni)."""
+        """The error level of all that is decided now: five per cent shared among the looks (Bonferroni)."""
         return ERROR / max(1, self.looks)
+
+    def level_of(self, basis: Basis) -> float:
+        """The level of one test. What no further round changes is one test, however often a race looks at it."""
+        is_final = basis == "exact" or (basis == "scores" and self.are_answers_final)
+        return self.level if is_final else self.level * self.share
 
     def of(self, candidate: str) -> CandidateEvidence:
         """One candidate by its id. Raises KeyError."""
@@ -65,8 +87,12 @@ class Evidence:
 
 def evidence_from(run: Run) -> Evidence:
     """What a run gives to decide by. The run's looks share the error level, so intervals widen with each."""
-    looks = max(1, len(run.info.plan.looks))
-    summary = summarise(run, level=1 - ERROR / looks, failures_as_infinite=True)
+    looks, share = max(1, len(run.info.plan.looks)), spent_share(run)
+    blank = Evidence((), looks, share=share, are_answers_final=are_answers_final(run.info))
+    summary = summarise(run, level=1 - blank.level_of("rounds"), failures_as_infinite=True)
+    quality = quality_figures(run, 1 - blank.level_of("scores")) if share < 1 else {}
+    look = newest_look(run)
+    behind = {*look.out, *look.waiting} if look else set()
     rounds = round_values(run)
     scores = {"facets": facet_scores(run), "rating": rating_scores(run)}
     planned = {candidate.id: candidate for candidate in run.info.plan.candidates}
@@ -74,26 +100,28 @@ def evidence_from(run: Run) -> Evidence:
         CandidateEvidence(
             one.candidate,
             one.label,
-            _told_figures(one),
+            {**_told_figures(one), **quality.get(one.candidate, {})},
             rounds[one.candidate],
             {name: by[one.candidate] for name, by in scores.items() if by.get(one.candidate)},
             find_licence(planned[one.candidate].card),
             one.reason or "",
             noise_of(one),
+            one.planned if run.info.plan.race else 0,
+            one.candidate in behind and one.n < one.planned,
         )
         for one in summary.candidates
         if one.candidate in planned
     ]
     prompts = run.info.plan.suite.prompts
     return with_quality(
-        Evidence(
-            tuple(found),
-            looks,
-            run.info.short_id,
-            summary.rounds,
-            len(prompts),
-            len({prompt.cluster or prompt.id for prompt in prompts}),
-            summary.round_ns,
+        replace(
+            blank,
+            candidates=tuple(found),
+            run=run.info.short_id,
+            rounds=summary.rounds,
+            prompts=len(prompts),
+            clusters=len({prompt.cluster or prompt.id for prompt in prompts}),
+            round_ns=summary.round_ns,
             skipped=tuple(f"{one.label}: {one.reason}" if one.reason else one.label for one in run.info.skipped),
         )
     )

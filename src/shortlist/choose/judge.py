@@ -70,8 +70,12 @@ def _guard(one: CandidateEvidence, need: Need, interval: Interval | None) -> Nee
     note = f"{round(interval.point * interval.n)} of {interval.n} requests failed{upper}"
     if one.reason and interval.point > 0:
         note = f"{note}: {one.reason}"
-    is_met = interval.point <= float(need.limit)
-    return NeedJudgement(one.candidate, need, "pass" if is_met else "fail", interval, note)
+    allowed, failed = float(need.limit), round(interval.point * interval.n)
+    if interval.point <= allowed:
+        return NeedJudgement(one.candidate, need, "pass", interval, note)
+    # A race: too many so far fail it for good only when even a perfect rest would not make up for them.
+    is_open = interval.n < one.planned and failed <= allowed * one.planned
+    return NeedJudgement(one.candidate, need, "cannot tell" if is_open else "fail", interval, note)
 
 
 # --- how much a need takes ------------------------------------------------------------------------------------------
@@ -111,14 +115,15 @@ def more_to_judge(need: Need, interval: Interval, evidence: Evidence) -> tuple[i
     unit = "clusters" if is_scored else "rounds"
     quantile = _QUANTILES.get(need.figure.rpartition(".")[2])
     have = evidence.clusters if is_scored else max(1, evidence.rounds)
-    if quantile is not None and interval.n < quantile_n(quantile, 1 - evidence.level):
+    level = 1 - evidence.level_of("scores" if is_scored else "rounds")
+    if quantile is not None and interval.n < quantile_n(quantile, level):
         in_round = max(1, round(interval.n / have))
-        return max(1, rounds_for_quantile(quantile, in_round, 1 - evidence.level) - have), unit
+        return max(1, rounds_for_quantile(quantile, in_round, level) - have), unit
     if interval.half_width is None:
         fewest = 6 if is_scored else 2
         return (fewest - have, unit) if have < fewest else None
     distance = 0.0 if interval.point is None else abs(need.limit - interval.point)
-    return _narrowed(interval.half_width, distance, have, 1 - evidence.level, unit)
+    return _narrowed(interval.half_width, distance, have, level, unit)
 
 
 def _more_for_share(limit: float, interval: Interval, evidence: Evidence) -> tuple[int, str] | None:
@@ -126,7 +131,8 @@ def _more_for_share(limit: float, interval: Interval, evidence: Evidence) -> tup
     point, have = interval.point, max(1, evidence.rounds)
     if point is None or point >= limit:
         return None
-    wanted = smallest(lambda n: share_upper(round(point * n), n, evidence.level / 2) <= limit, interval.n, most=10**6)
+    each = evidence.level_of("rounds") / 2
+    wanted = smallest(lambda n: share_upper(round(point * n), n, each) <= limit, interval.n, most=10**6)
     if wanted is None:
         return None
     in_round = max(1, round(interval.n / have))

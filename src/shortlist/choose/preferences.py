@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from shortlist.choose.evidence import CandidateEvidence
+from shortlist.choose.evidence import Basis, CandidateEvidence
 from shortlist.errors import NotEnoughSamples, UnknownName
 from shortlist.results.quality import RATING_SCALE
 from shortlist.stats.paired import Difference, paired_cluster_difference, paired_log_ratio
@@ -23,7 +23,7 @@ class Preference:
 
     name: str
     figure: str
-    basis: Literal["scores", "rounds", "exact"]
+    basis: Basis
     margin: str
     unit: str
     lower_is_better: bool

@@ -95,7 +95,7 @@ def moved_pairs(redraws: Redraws, draw: Draw, steps: dict[tuple[str, str, int], 
             steps[key] = lead_steps(redraws.evidence.of(x), redraws.evidence.of(y), redraws.compared, place)
         return draw.moved(lead, steps[key])
 
-    return Pairs(lead_of, seen.margins, seen.alpha, seen.behind_everywhere)
+    return Pairs(lead_of, seen.margins, seen.alphas, seen.behind_everywhere)
 
 
 def lead_steps(x: CandidateEvidence, y: CandidateEvidence, compared: Compared, place: int) -> tuple[Steps, ...]:

@@ -16,6 +16,8 @@ from shortlist.stats.holm import holm
 from shortlist.stats.paired import Difference
 
 Relation = Literal["ahead", "equal", "open"]
+Adjust = Callable[[Sequence[float]], Sequence[float]]
+"""P values of one family → as they are judged."""
 LeadOf = Callable[[str, str, int], Difference | None]
 """(X, Y, place of the preference) → how far Y is ahead of X, or None where they cannot be compared."""
 
@@ -34,14 +36,14 @@ _UNKNOWN = _Tests(1.0, 1.0, 1.0)
 
 @dataclass
 class Pairs:
-    """Every pair's tests, computed when first asked for. `margins` stand by preference, the first one first.
+    """Every pair's tests, computed when first asked for. `margins` and `alphas` stand by preference, the first first.
 
     `behind_everywhere(w, others)` says whether w is behind each of the others in every round and cluster.
     """
 
     lead_of: LeadOf
     margins: Sequence[float]
-    alpha: float
+    alphas: Sequence[float]
     behind_everywhere: Callable[[str, Sequence[str]], bool] = lambda _one, _others: False
     _leads: dict[tuple[str, str, int], Difference | None] = field(default_factory=dict)
     _tests: dict[tuple[str, str, int], _Tests] = field(default_factory=dict)
@@ -68,54 +70,92 @@ class Pairs:
 
     def relations(self, x: str, others: Sequence[str]) -> dict[str, Relation]:
         """X against each other contender, Holm over them."""
-        state: dict[str, Relation | None] = dict.fromkeys(others)
+        return {y: relation for y, (relation, _) in self.walk(x, others, holm).items()}
+
+    def walk(self, x: str, others: Sequence[str], adjust: Adjust) -> dict[str, tuple[Relation, int]]:
+        """X against each of the others, and the place of the preference that says so; the last where none does."""
+        state: dict[str, tuple[Relation, int] | None] = dict.fromkeys(others)
         is_equal = dict.fromkeys(others, True)
-        for place in range(len(self.margins)):
+        for place, alpha in enumerate(self.alphas):
             tests = [self.tests(x, y, place) for y in others]
             adjusted = zip(
                 others,
-                holm([one.under_margin for one in tests]),
-                holm([one.ahead for one in tests]),
-                holm([one.equivalent for one in tests]),
+                adjust([one.under_margin for one in tests]),
+                adjust([one.ahead for one in tests]),
+                adjust([one.equivalent for one in tests]),
                 strict=True,
             )
             for y, under, ahead, equivalent in adjusted:
-                if state[y] is not None or equivalent <= self.alpha:
+                if state[y] is not None or equivalent <= alpha:
                     continue
                 is_equal[y] = False
-                if under > self.alpha:
-                    state[y] = "open"
-                elif ahead <= self.alpha:
-                    state[y] = "ahead"
-        return {y: state[y] or ("equal" if is_equal[y] and self.margins else "open") for y in others}
+                if under > alpha:
+                    state[y] = "open", place
+                elif ahead <= alpha:
+                    state[y] = "ahead", place
+        last = len(self.alphas) - 1
+        return {y: state[y] or ("equal" if is_equal[y] and self.alphas else "open", last) for y in others}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the rule says; `equivalents` are those that the pick is equivalent to on every preference."""
+    """What the rule says; `equivalents` are those that the pick is equivalent to on every preference.
+
+    `behind` were stopped by a race, and a contender is ahead of them: nothing has to be told of them any more.
+    """
 
     verdict: ChoiceVerdict
     pick: str | None
     equivalents: tuple[str, ...] = ()
+    behind: frozenset[str] = frozenset()
 
 
 def apply_rule(
-    contenders: Sequence[str], passing: frozenset[str], pairs: Pairs, cheapness: Mapping[str, tuple[float, float, str]]
+    contenders: Sequence[str],
+    passing: frozenset[str],
+    pairs: Pairs,
+    cheapness: Mapping[str, tuple[float, float, str]],
+    stopped: frozenset[str] = frozenset(),
 ) -> Outcome:
-    """The outcome for those that no need excludes. `cheapness`: footprint, memory and name; the smallest is picked."""
+    """The outcome for those that no need excludes. `cheapness`: footprint, memory and name; the smallest is picked.
+
+    One that a race has `stopped` is no pick while a contender is told apart as ahead of it. Nobody else has to be
+    told apart from it then: whoever ships is ahead of the one that is ahead. It stays in Holm's families.
+    """
     if not contenders:
         return Outcome("none_qualifies", None)
     left = [one for one in contenders if not pairs.behind_everywhere(one, [y for y in contenders if y != one])]
-    known = {x: pairs.relations(x, [y for y in left if y != x]) for x in left if x in passing}
+    gone = _gone(left, pairs, stopped)
+    behind = gone | (stopped & set(contenders) - set(left))
+    known = {
+        x: {y: r for y, r in pairs.relations(x, [y for y in left if y != x]).items() if y not in gone}
+        for x in left
+        if x in passing and x not in gone
+    }
     settled = [x for x, relations in known.items() if "open" not in relations.values()]
     ahead_of_all = [x for x in settled if "equal" not in known[x].values()]
     if len(ahead_of_all) == 1:
-        return Outcome("ship", ahead_of_all[0])
+        return Outcome("ship", ahead_of_all[0], (), behind)
     if ahead_of_all or not settled:
-        return Outcome("not_enough_evidence", None)
+        return Outcome("not_enough_evidence", None, (), behind)
     pick = min(settled, key=cheapness.__getitem__)
     group = {pick, *(y for y, relation in known[pick].items() if relation == "equal" and y in passing)}
     if any(y not in settled or known[y][z] != "equal" for y in group for z in group if y != z):
-        return Outcome("not_enough_evidence", None)
-    equivalents = tuple(y for y in left if y != pick and known[pick][y] == "equal" and y in passing)
-    return Outcome("ship_cheapest_of_equals", pick, equivalents)
+        return Outcome("not_enough_evidence", None, (), behind)
+    equivalents = tuple(y for y in left if y in group and y != pick)
+    return Outcome("ship_cheapest_of_equals", pick, equivalents, behind)
+
+
+def _gone(left: Sequence[str], pairs: Pairs, stopped: frozenset[str]) -> frozenset[str]:
+    """The stopped ones that somebody is ahead of who was measured to the end, or whom such a one is ahead of."""
+    waiting = [y for y in left if y in stopped]
+    beaters = [z for z in left if z not in stopped]
+    gone: set[str] = set()
+    while waiting and beaters:
+        z = beaters.pop()
+        relations = pairs.relations(z, [y for y in left if y != z])
+        beaten = [y for y in waiting if relations[y] == "ahead"]
+        gone.update(beaten)
+        beaters += beaten
+        waiting = [y for y in waiting if y not in gone]
+    return frozenset(gone)

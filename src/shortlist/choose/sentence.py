@@ -201,7 +201,7 @@ def _not_told(one: PreferenceDifference, preference: Preference, named: str) -> 
 
 
 def _open(decision: Decision, preferences: Sequence[Preference]) -> list[str]:
-    blocks = what_blocks(decision.judgements, decision.differences, decision.preferences)
+    blocks = what_blocks(decision.judgements, decision.differences, decision.preferences, decision.behind)
     said = [_untold(decision, one) for one in blocks.judgements]
     if decision.reference is not None:
         said += [_pair(decision, one) for one in blocks.differences]

@@ -70,6 +70,7 @@ def _setting_flags(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--cold", is_flag=True, help="Drop each model's file from memory before it is loaded.")
 @click.option("--budget", help="Most time for all of it, as 10m: rounds are cut to fit.")
 @click.option("--name", help="A name for the run.")
+@click.option("--race", is_flag=True, help="Stop a candidate as soon as the decision cannot change: 5 looks at most.")
 @click.option("--resume", metavar="RUN", help="Go on with a run; with more --rounds or further --prompts, extend it.")
 @click.option("--plan", is_flag=True, help="Show what would run, and stop.")
 @click.option("--accept-licence", is_flag=True, help="You have read the licences that the policy wants read.")
@@ -163,12 +164,15 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
 
 def _conclude(store: "Store", run_id: str, settings: Settings, asked: Asked) -> int:
     """Score the answers, decide where that was asked for, show it, write the report; the exit code."""
+    from shortlist.bench.race import needs_of
     from shortlist.cli.report import show, write_files
     from shortlist.quality.scorers import score_run
     from shortlist.results.summary import summarise
 
     store.write(run_id, score_run(store.load_run(run_id)))
-    decision = decide_and_store(store, run_id, read_needs(asked.needs)) if asked.needs.is_given else None
+    race = store.load_run(run_id).info.plan.race
+    needs = read_needs(asked.needs) if asked.needs.is_given else needs_of(race) if race else None
+    decision = None if needs is None else decide_and_store(store, run_id, needs)
     run = store.load_run(run_id)
     summary = summarise(run)
     write_files(run, summary, asked.out, decision)

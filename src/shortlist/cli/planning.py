@@ -1,6 +1,7 @@
 """What `bench` lays out before it starts: who is asked what, how long it will take, what a resumed run still needs."""
 
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ class Asked:
     goodput: tuple[str, ...] = ()
     deterministic: bool = False
     cold: bool = False
+    race: bool = False
     resume: str | None = None
     rounds: int | None = None
     plan: bool = False
@@ -51,11 +53,17 @@ def fresh(settings: Settings, asked: Asked) -> "Session":
     """A new run: candidates, prompts and rounds as they were asked for."""
     from shortlist.bench.session import new_session, pinned
 
+    if asked.race and asked.deterministic:
+        raise BadInput(
+            "--race measures what the timings so far ask for, and --deterministic promises the same requests again",
+            hint="leave one of them out",
+        )
     if asked.deterministic:
         settings = deterministic(settings, prefix_cache=asked.prefix_cache)
     roster, listing = _roster(settings, asked)
     prompts = _prompts(settings, asked, listing.prompts if listing else None, asked.models_file)
-    session = new_session(_suite(settings, asked, prompts), roster, asked.name, _stamps(settings, asked))
+    suite, raced_by = _suite(settings, asked, prompts), read_needs(asked.needs) if asked.race else None
+    session = new_session(suite, roster, asked.name, _stamps(settings, asked), raced_by)
     return pinned(session) if asked.deterministic else session
 
 
@@ -140,12 +148,13 @@ def _rounds(settings: Settings, asked: Asked, in_block: int) -> int:
     """The rounds that were asked for, or as many as the needs take to be judged at all."""
     if not asked.needs.is_given:
         return settings.rounds
+    from shortlist.bench.race import smallest_level
     from shortlist.choose.judge import rounds_needed
 
     needs = read_needs(asked.needs).needs
     if any(need.figure.startswith("goodput") for need in needs) and not asked.goodput:
         raise BadInput("a need on goodput has no limits to go by", hint="--goodput 'ttft<500ms'")
-    wanted = rounds_needed(needs, in_block)
+    wanted = rounds_needed(needs, in_block, 1 - smallest_level(settings.rounds) if asked.race else 0.95)
     if wanted <= settings.rounds:
         return settings.rounds
     say(f"note: {wanted} rounds instead of {settings.rounds}, so that every need can be judged")
@@ -167,7 +176,17 @@ def _prompts(settings: Settings, asked: Asked, listed: object, listing: Path | N
     return load_prompts(DEFAULT_FILE)
 
 
-_NOT_WITH_RESUME = ("models", "models_file", "name", "fixed_tokens", "prefix_cache", "cold", "goodput", "deterministic")
+_NOT_WITH_RESUME = (
+    "models",
+    "models_file",
+    "name",
+    "fixed_tokens",
+    "prefix_cache",
+    "cold",
+    "goodput",
+    "deterministic",
+    "race",
+)
 _WITH_RESUME = ("rounds", "api_key_file", "ascii")
 
 
@@ -192,6 +211,7 @@ def fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, flo
     """The session cut to the budget, and how long it will take in nanoseconds."""
     from shortlist.bench.estimate import blocks_ns, paces, rounds_that_fit
     from shortlist.bench.plan import cut_rounds
+    from shortlist.bench.race import needs_of, plan_race
 
     plan = session.info.plan
     by_candidate = paces(plan, _earlier(store, plan.candidates))
@@ -201,6 +221,8 @@ def fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, flo
             told = f"{fitting} of {plan.suite.rounds} rounds fit into {asked.budget}; the rest is cut"
             say(f"note: {told if fitting else f'not even one round may fit into {asked.budget}; one is tried'}")
             plan = cut_rounds(plan, max(1, fitting))
+            if plan.race is not None:
+                plan = replace(plan, race=plan_race(plan, needs_of(plan.race)))
             session = replace(session, info=replace(session.info, plan=plan))
     bases = sorted({pace.basis for pace in by_candidate.values()})
     estimate = blocks_ns(plan, session.blocks_left, by_candidate)
@@ -222,7 +244,9 @@ def _earlier(store: "Store", candidates: tuple[Candidate, ...]) -> "list[Run]":
 def announce(session: "Session") -> None:
     """How the numbers will be made, before they appear."""
     from shortlist.bench.run import NO_WATCH
+    from shortlist.cli.looks import planned_looks
     from shortlist.machine import host_facts, one_line
+    from shortlist.results.racing import are_answers_final
 
     say(f"Host    {one_line(host_facts())}")
     if NO_WATCH not in session.info.flags:
@@ -231,6 +255,11 @@ def announce(session: "Session") -> None:
         say(f"Resume  run {session.info.short_id}: {session.cells_left} requests are left")
     for left_out in session.info.skipped:
         say(f"! {left_out.label} is {left_out.status}: {left_out.reason}")
+    race = session.info.plan.race
+    if race is not None:
+        is_final = are_answers_final(session.info)
+        for number, line in enumerate(planned_looks(race, session.info.plan, are_answers_final=is_final)):
+            say(f"{'' if number else 'Race':<8}{line}")
     load = session.info.plan.suite.load
     if "nonce" in session.info.flags:
         say("note: a random text goes before each prompt, since the endpoint's prompt cache cannot be switched off")
@@ -262,6 +291,9 @@ def show_plan(session: "Session", asked: Asked) -> int:
         emit_json("shortlist-plan", plan)
         return 0
     labels = {c.id: c.label for c in plan.candidates}
-    for block in plan.blocks:
+    looks = {after: number for number, after in enumerate(plan.race.after, 1)} if plan.race else {}
+    for block, following in zip_longest(plan.blocks, plan.blocks[1:]):
         emit(f"round {block.round:<3} {labels[block.candidate]}  {len(block.cells)} requests")
+        if block.round in looks and (following is None or following.round != block.round):
+            emit(f"look  {looks[block.round]:<3} of {len(looks)}")
     return 0

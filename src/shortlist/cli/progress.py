@@ -7,14 +7,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from shortlist import units
-from shortlist.bench.progress import BlockOver, BlockStarted, Loaded, Measured, Warned
+from shortlist.bench.progress import BlockOver, BlockStarted, LookTaken, Measured, Told, Warned
+from shortlist.cli.looks import LookTeller, cells_after
 from shortlist.cli.output import plain, say, wants_ascii, wants_colour
 from shortlist.clock import SYSTEM, local_hms
 from shortlist.records import Block, Candidate, Plan, Sample
 from shortlist.results.metrics import is_complete, latency_ns, output_tokens_per_s
-
-Told = BlockStarted | Loaded | Measured | BlockOver | Warned
-
 
 _REFRESHES_PER_S = 4
 _SHOWN_EVERY_NS = 10**9 // _REFRESHES_PER_S
@@ -62,6 +60,7 @@ class LineProgress:
 
     def __init__(self, plan: Plan) -> None:
         self._width = max(len(c.label) for c in plan.candidates)
+        self._looks = LookTeller(plan)
 
     def __enter__(self) -> Self:
         return self
@@ -73,6 +72,9 @@ class LineProgress:
         """Print what is worth a line."""
         if isinstance(told, BlockOver):
             say(f"{local_hms()} {block_line(told.candidate, told.block, told.samples, self._width)}")
+        elif isinstance(told, LookTaken):
+            for line in self._looks.lines(told.race, told.look):
+                say(f"{local_hms()} {line}")
         elif isinstance(told, Warned):
             say(f"{local_hms()} warning: {told.text}")
 
@@ -85,6 +87,7 @@ class LiveProgress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         self._width = max(len(c.label) for c in plan.candidates)
+        self._plan, self._looks = plan, LookTeller(plan)
         self._is_ascii = wants_ascii(asked=False, stream=sys.stderr)
         console = Console(stderr=True, no_color=not wants_colour(sys.stderr), highlight=False, safe_box=self._is_ascii)
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn())
@@ -127,6 +130,11 @@ class LiveProgress:
                 self._done -= len(self._seen)
                 self._progress.update(self._all, completed=self._done)
             self._print(block_line(told.candidate, told.block, told.samples, self._width))
+        elif isinstance(told, LookTaken):
+            for line in self._looks.lines(told.race, told.look):
+                self._print(line)
+            self._left = self._done + cells_after(self._plan, told.look)
+            self._progress.update(self._all, total=self._left)
         elif isinstance(told, Warned):
             self._print(f"! {told.text}")
 

@@ -30,8 +30,9 @@ def run_line(summary: RunSummary) -> str:
     name = f"{summary.name}@{summary.short_id}" if summary.name else summary.short_id
     shape = load_words(summary.load)
     looks = f" · {summary.looks} looks" if summary.looks > 1 else ""
+    race = f" · {summary.race}" if summary.race else ""
     flags = "".join(f" · {flag}" for flag in summary.flags)
-    return f"Run {name} · {len(summary.prompts)} prompts × {summary.rounds} rounds · {shape}{looks}{flags}"
+    return f"Run {name} · {len(summary.prompts)} prompts × {summary.rounds} rounds · {shape}{looks}{race}{flags}"
 
 
 def load_words(load: LoadShape) -> str:

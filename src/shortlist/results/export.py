@@ -28,6 +28,7 @@ from shortlist.records import (
     MemoryPoint,
     Plan,
     PlannedBlock,
+    Race,
     Run,
     RunInfo,
     Sample,
@@ -55,6 +56,8 @@ def export_run(run: Run) -> bytes:
         for block in plan.blocks
     ]
     manifest["plan"] = {"suite": to_builtins(plan.suite), "looks": to_builtins(plan.looks), "blocks": blocks}
+    if plan.race is not None:
+        manifest["plan"]["race"] = to_builtins(plan.race)
     manifest["executors"] = to_builtins(run.executors)
     document = {
         "schema": SCHEMA,
@@ -126,7 +129,8 @@ class _Reader:
             blocks.append(PlannedBlock(block.candidate, block.round, tuple(by_id[cell] for cell in block.cells)))
         suite = self._one(plan, "suite", Suite, "run.plan.")
         looks = self._many(plan, "looks", Look, "run.plan.")
-        laid = Plan(suite, candidates, tuple(blocks), looks)
+        race = self._one(plan, "race", Race, "run.plan.") if "race" in plan else None
+        laid = Plan(suite, candidates, tuple(blocks), looks, race)
         if len(laid.cells) != len(cells):
             raise self._invalid("cells", f"{len(cells)} cells, and {len(laid.cells)} of them in the plan's blocks")
         empty = {"suite": {"prompts": []}, "candidates": [], "blocks": []}

@@ -292,6 +292,7 @@ class RunSummary:
     repeatability: tuple[Repeatability, ...] = ()
     pins: Mapping[str, str] = field(default_factory=dict)
     disturbance: Disturbance | None = None
+    race: str | None = None
 
     @property
     def short_id(self) -> str:

@@ -131,6 +131,7 @@ def run_row(info: RunInfo) -> dict[str, Any]:
     manifest = {
         "suite": plan.suite,
         "looks": plan.looks,
+        "race": plan.race,
         "blocks": [[block.candidate, block.round, len(block.cells)] for block in plan.blocks],
         "flags": info.flags,
         "skipped": info.skipped,
@@ -153,7 +154,8 @@ def run_of(row: Row, candidates: Sequence[Candidate], cells: Sequence[Cell]) -> 
     for candidate, round_, length in manifest.pop("blocks"):
         blocks.append(PlannedBlock(candidate, round_, tuple(cells[start : start + length])))
         start += length
-    plan = {"suite": manifest.pop("suite"), "looks": manifest.pop("looks"), "candidates": [], "blocks": []}
+    plan = {"suite": manifest.pop("suite"), "looks": manifest.pop("looks"), "race": manifest.pop("race", None)}
+    plan |= {"candidates": [], "blocks": []}
     outer = {name: row[name] for name in ("id", "name", "started_at", "state", "schema_version")}
     info = from_builtins({**outer, **manifest, "plan": plan}, RunInfo)
     return replace(info, plan=replace(info.plan, candidates=tuple(candidates), blocks=tuple(blocks)))

@@ -28,6 +28,7 @@ from shortlist.results.energy import energy_and_cost
 from shortlist.results.figures import Answer, CandidateSummary, Outlier, PromptFigure, PromptSummary, RunSummary
 from shortlist.results.goodput import goodput_figures, parse_limits
 from shortlist.results.quality import quality_figures, quality_warnings, summarise_quality
+from shortlist.results.racing import race_line, why_left_out
 from shortlist.results.reached import is_growing, load_warnings, reached_figures, without_far_ends
 from shortlist.results.repeatability import repeatability
 from shortlist.results.roofline import roofline_figures
@@ -69,6 +70,7 @@ def summarise(
         generation=suite.generation,
         level=level,
         looks=len(run.info.plan.looks),
+        race=race_line(run),
         flags=run.info.flags,
         hosts=tuple(dict(executor.host) for executor in _one_per_host(run)),
         versions={name: version for executor in run.executors for name, version in executor.versions.items()},
@@ -121,7 +123,7 @@ def _skipped(one: CandidateResult) -> CandidateSummary:
 def _candidate(run: Run, candidate: Candidate, requests: Requests, manner: Manner) -> CandidateSummary:
     blocks = [block for block in run.blocks if block.candidate == candidate.id]
     planned = sum(cell.candidate == candidate.id for cell in run.info.plan.cells)
-    status, reason = _status(requests, planned, blocks)
+    status, reason = _status(requests, planned, blocks, why_left_out(run, candidate.id))
     samples = requests.samples
     complete = requests.complete
     done = {block.id for block in blocks if block.state == "done"}
@@ -160,13 +162,16 @@ def _candidate(run: Run, candidate: Candidate, requests: Requests, manner: Manne
     )
 
 
-def _status(requests: Requests, planned: int, blocks: Sequence[Block]) -> tuple[CandidateStatus, str | None]:
+def _status(
+    requests: Requests, planned: int, blocks: Sequence[Block], left_out: str | None
+) -> tuple[CandidateStatus, str | None]:
     n, complete = len(requests.items), len(requests.complete.items)
     why = _commonest_error(requests.samples, blocks)
     if complete == planned and planned:
         return "ok", None
     if complete:
-        missing = f"; {planned - n} of {planned} not measured" if n < planned else ""
+        told = f"; {left_out}" if left_out and n < planned else ""
+        missing = f"{told}; {planned - n} of {planned} not measured" if n < planned else ""
         failed = f"{n - complete} of {n} requests failed" + (f" ({why})" if why else "") if n > complete else ""
         return "partial", (failed + missing).removeprefix("; ")
     if n or any(block.state == "failed" for block in blocks):
