@@ -1,5 +1,8 @@
 """`shortlist selftest` as a user runs it: a real server, the real client, a table that fits a terminal."""
 
+import csv
+import io
+import json
 from pathlib import Path
 
 import pytest
@@ -35,3 +38,29 @@ def test_nonsense_is_refused_with_what_to_type(tmp_path: Path, args: tuple[str, 
     assert done.code == 2
     assert "error:" in done.err
     assert len(done.err.splitlines()) == 2
+
+
+def test_a_bench_says_how_far_its_numbers_may_be_off_in_every_report(tmp_path: Path) -> None:
+    args = ("bench", "ttft=3ms,gap=1ms,chunks=4", "--engine", "fake", "--warmup", "0", "--rounds", 1)
+    done = shortlist(*args, cwd=tmp_path, SHORTLIST_SELFTEST="1")
+    assert done.code == 0, done.err
+    (told,) = [line for line in done.err.splitlines() if line.startswith("Error   self-test: ±")]
+    assert "at 1 stream (a known server, " in told
+    assert told.index("±") < 80
+    assert "Measuring error: ±" in done.out
+    (folder,) = tmp_path.glob("shortlist-*")
+    words = told.removeprefix("Error   self-test: ")
+    assert words in (folder / "report.md").read_text().replace("\\", "")
+    assert words in (folder / "report.html").read_text()
+    error = json.loads((folder / "report.json").read_text())["data"]["measuring_error"]
+    row = next(csv.DictReader(io.StringIO((folder / "report.csv").read_text())))
+    assert float(row["measuring_error_s"]) * 1e9 == max(error["ttft"]["p95_ns"], error["e2e"]["p95_ns"])
+    golden = shortlist("runs", "export", "--golden", cwd=tmp_path).out
+    assert "p95_ns" not in golden
+    without = shortlist(*args, "--no-selftest", "--json", cwd=tmp_path, SHORTLIST_SELFTEST="1")
+    assert without.json["data"]["measuring_error"] is None
+    assert without.json["data"]["flags"] == ["no-selftest"]
+    assert "Error   not known" in without.err
+    resumed = shortlist("bench", "--resume", folder.name[-8:], "--rounds", 2, "--no-selftest", "--json", cwd=tmp_path)
+    assert resumed.json["data"]["measuring_error"] is None, "a process without a self-test leaves the run's unknown"
+    assert resumed.json["data"]["flags"] == ["no-selftest"]

@@ -304,6 +304,7 @@ def _manner(summary: RunSummary) -> str:
         ("seed", generation.seed),
         ("streamed", "yes" if generation.stream else "no"),
         ("load", f"{summary.load.kind}, {load_words(summary.load)}"),
+        ("stamps of the self-test", summary.measuring_error.stamps if summary.measuring_error else "none was made"),
         *(("engine", engine) for engine in summary.engines),
         *sorted(summary.versions.items()),
     ]
