@@ -113,9 +113,10 @@ def compare_family(
     interval = each if levels.interval is None else levels.interval
     plan = each if levels.plan is None else levels.plan
     adjusted, adjusted_others = _p_values(claims, others)
-    exact, _ = _p_values(
-        {n: replace(one, difference=one.difference.without_error) for n, one in claims.items()}, others
-    )
+    exact = adjusted
+    if any(one.difference.error for one in claims.values()):
+        unmoved = {name: replace(one, difference=one.difference.without_error) for name, one in claims.items()}
+        exact, _ = _p_values(unmoved, others)
     judged = {}
     for name, one in claims.items():
         rule = _Rule(one.margin, one.lower_is_better, levels.alpha, interval, plan)
