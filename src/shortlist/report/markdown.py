@@ -304,7 +304,7 @@ def _manner(summary: RunSummary) -> str:
         ("seed", generation.seed),
         ("streamed", "yes" if generation.stream else "no"),
         ("load", f"{summary.load.kind}, {load_words(summary.load)}"),
-        ("stamps of the self-test", summary.measuring_error.stamps if summary.measuring_error else "none was made"),
+        *(("stamps of the self-test", error.stamps) for error in (summary.measuring_error,) if error is not None),
         *(("engine", engine) for engine in summary.engines),
         *sorted(summary.versions.items()),
     ]

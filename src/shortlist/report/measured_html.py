@@ -169,7 +169,7 @@ def manner_part(scene: Scene) -> Markup:
         ("seed", str(generation.seed)),
         ("streamed", "yes" if generation.stream else "no"),
         ("flags", ", ".join(summary.flags) or "none"),
-        ("stamps of the self-test", summary.measuring_error.stamps if summary.measuring_error else "none was made"),
+        *(("stamps of the self-test", error.stamps) for error in (summary.measuring_error,) if error is not None),
         *(("engine", engine) for engine in summary.engines),
         *((f"pinned, {name}", digest) for name, digest in summary.pins.items()),
         *((f"version of {name}", version) for name, version in sorted(summary.versions.items())),
