@@ -8,6 +8,7 @@ HERE = Path(__file__).parent
 SCRIPTS = {
     "startup": [],
     "client_error": [],
+    "client_truth": [],
     "store_delay": [],
     "disturbance": [],
     "gguf_fuzz": ["--seconds", "10"],

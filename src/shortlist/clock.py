@@ -75,6 +75,24 @@ def wall_ns() -> int:
     return time.time_ns()
 
 
+_NARROW_NS = 20_000
+_TRIES = 3
+
+
+def realtime_offset_ns() -> int | None:
+    """CLOCK_REALTIME less CLOCK_MONOTONIC, from a read of the one between two reads of the other.
+
+    Both are slewed alike, so that it changes only when the clock is set. None when each try was interrupted.
+    """
+    for _ in range(_TRIES):
+        before = time.monotonic_ns()
+        real = time.time_ns()
+        after = time.monotonic_ns()
+        if after - before <= _NARROW_NS:
+            return real - (before + after) // 2
+    return None
+
+
 def iso(wall: int) -> str:
     """A wall stamp in nanoseconds as ISO 8601, UTC, to the millisecond."""
     return datetime.fromtimestamp(wall / 1e9, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -382,6 +382,7 @@ class Plan:
 # --- what was measured ----------------------------------------------------------------------------------------------
 
 ChunkKind = Literal["text", "reasoning", "tool", "role", "usage", "other"]
+CONTENT: frozenset[ChunkKind] = frozenset(("text", "reasoning", "tool"))
 SampleStatus = Literal["ok", "empty", "failed", "timeout", "partial"]
 Phase = Literal["warmup", "measure", "memory"]
 TokenBasis = Literal["usage", "tokenizer", "chunks"]
@@ -399,7 +400,7 @@ class Chunk:
     @property
     def is_content(self) -> bool:
         """Text, reasoning or a tool call: what a first token may be."""
-        return self.kind in ("text", "reasoning", "tool")
+        return self.kind in CONTENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,6 +421,9 @@ class SampleError:
 
 RESENT = "resent"
 """Stands in `Sample.disturbance` where the request was sent twice, since its connection had been closed meanwhile."""
+
+CLOCK_STEP = "the wall clock was set"
+"""Stands there where the wall clock was set while the request ran: the kernel's stamps are made with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A bench: each cell ends with one accepted sample, failures are marked, others go on, a cut block runs again."""
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -245,3 +246,13 @@ def test_what_the_engine_settled_on_is_kept(store: Store) -> None:
     opened = [e for e in stored(some, store).events if e.kind == "opened"]
     assert len(opened) == 1
     assert "settings" in opened[0].data
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux stamps what a socket receives")
+def test_where_the_arrivals_of_a_block_were_stamped_is_kept_and_each_chunk_has_its_lag(store: Store) -> None:
+    some = session([OTHER], rounds=1)
+    run(some, store, quiet)
+    kept = stored(some, store)
+    told = {(e.data["block"], e.data["basis"]) for e in kept.events if e.kind == "stamps"}
+    assert told == {(block.id, "kernel") for block in kept.blocks}
+    assert all(c.lag_ns is not None for s in kept.samples for c in s.chunks)

@@ -3,7 +3,7 @@ import gc
 import hashlib
 import socket
 import subprocess
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -37,10 +37,11 @@ from measure.loopback import (
 from shortlist.clock import SYSTEM, LoopClock, RunAxis
 from shortlist.errors import BadInput, ConnectFailed, ConnectionClosed, StoreError
 from shortlist.measure.drive import drive
-from shortlist.measure.recording import PlannedRequest
-from shortlist.measure.transport import Connected, Data, End, Event, Headers, HttpTransport, Sent
+from shortlist.measure.link import StampBasis
+from shortlist.measure.recording import PlannedRequest, Recording
+from shortlist.measure.transport import HttpTransport, Recorder
 from shortlist.measure.wire import HttpRequest, Limits, parse_target
-from shortlist.records import Chunk, LoadShape, Sample, SampleError, Usage
+from shortlist.records import LoadShape, Sample, SampleError, Usage
 from virtual_time import run_virtual
 
 TEXT = "Déjà vu 🙂"
@@ -85,9 +86,13 @@ def test_a_streamed_reply_becomes_a_complete_sample(loop: str) -> None:
     assert stamps[0] >= 0
 
 
+ODD = (b"\xef\xbb\xbf: hello\n\n", *SIMPLE[:2], b": ping\r\n\r\nid: 4\n", *SIMPLE[2:])
+TRAILERS = b"0\r\nContent-Encoding: gzip\r\nX-Took: 3\r\n\r\n"
+
+
 @pytest.mark.parametrize("loop", LOOPS)
 def test_every_single_cut_on_the_wire_gives_the_same_text(loop: str) -> None:
-    wire = stream(*(e.replace(b"\n", b"\r\n") for e in SIMPLE))
+    wire = HEAD + split_chunks(*(e.replace(b"\n", b"\r\n") for e in ODD)) + TRAILERS
 
     async def script(exchange: Exchange) -> None:
         await exchange.play([wire[: exchange.number + 1], wire[exchange.number + 1 :]])
@@ -217,11 +222,38 @@ def test_cached_tokens_come_from_usage_or_from_the_engines_timings() -> None:
     assert (by_usage.cached_tokens, by_timings.cached_tokens) == (8, 0)
 
 
-def test_only_the_first_choice_counts() -> None:
+def test_the_text_is_the_first_choices_and_content_of_any_choice_is_content() -> None:
     other = sse({"choices": [{"index": 1, "delta": {"content": "no"}, "finish_reason": "length"}]})
-    sample = asyncio.run(ask(replay(stream(other, event({"content": "yes"}), other, STOP, DONE))))
-    assert (sample.text, sample.finish_reason) == ("yes", "stop")
-    assert kinds(sample) == ["other", "text", "other", "other", "other"]
+    both = sse(
+        {"choices": [{"index": 1, "delta": {"content": "no"}}, {"index": 0, "delta": {"reasoning_content": "hm"}}]}
+    )
+    sample = asyncio.run(ask(replay(stream(other, event({"content": "yes"}), both, STOP, DONE))))
+    assert (sample.text, sample.reasoning, sample.finish_reason) == ("yes", "hm", "stop")
+    assert kinds(sample) == ["text", "text", "text", "other", "other"]
+
+
+def test_a_reply_whose_other_choice_alone_finished_is_not_complete() -> None:
+    other = sse({"choices": [{"index": 1, "delta": {"content": "no"}, "finish_reason": "length"}]})
+    sample = asyncio.run(ask(replay(stream(other))))
+    assert (sample.status, error_of(sample).type) == ("partial", "ConnectionClosed")
+
+
+def test_a_tool_call_over_several_deltas_is_content_throughout() -> None:
+    def call(**function: str) -> bytes:
+        return event({"tool_calls": [{"index": 0, "function": function}]})
+
+    wire = stream(ROLE, call(name="add", arguments=""), call(arguments='{"a": '), call(arguments="1}"), STOP, DONE)
+    sample = asyncio.run(ask(replay(wire)))
+    assert (sample.status, kinds(sample)) == ("ok", ["role", "tool", "tool", "tool", "other", "other"])
+
+
+def test_what_follows_done_does_not_hide_it() -> None:
+    async def script(exchange: Exchange) -> None:
+        await exchange.write(HEAD + split_chunks(b"".join(SIMPLE) + b": bye\n\n" + USAGE))
+        await asyncio.Event().wait()
+
+    sample = asyncio.run(ask(script, spec(timeout_ns=10 * 10**9)))
+    assert (sample.status, sample.text, sample.usage) == ("ok", TEXT, Usage(7, 3))
 
 
 def test_a_finished_reply_without_content_is_empty_and_not_failed() -> None:
@@ -262,6 +294,14 @@ TEXT_AND_MORE = split_chunks(ROLE, event({"content": "half"}))
         (whole(b"<html>\nhello"), "failed", "BrokenStream", "reads '<html>\\\\nhello'"),
         (whole(b'{"choices": []}'), "failed", "BrokenStream", "a stream of events was asked for"),
         (whole(b"x", "200 OK", "Content-Encoding: gzip"), "failed", "BrokenStream", "compressed"),
+        (whole(b"x", "200 OK", "content-encoding:  BR"), "failed", "BrokenStream", "compressed (br"),
+        (
+            whole(b"x", "200 OK", "Content-Encoding: zstd", "Content-Encoding: identity"),
+            "failed",
+            "BrokenStream",
+            "zstd",
+        ),
+        (HEAD.replace(b"chunked", b"gzip, chunked"), "failed", "BrokenStream", "compressed (identity, gzip, chunked"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "failed", "BrokenStream", "reads 'SSH-2.0"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000, "failed", "BrokenStream", "headers are over"),
     ],
@@ -336,6 +376,17 @@ def test_an_endless_reply_is_cut_off() -> None:
 # --- connections ----------------------------------------------------------------------------------------------------
 
 
+class Told(Recording):
+    """What a transport tells, and which connections were used again."""
+
+    def __init__(self) -> None:
+        super().__init__(planned(is_streamed=False)[0], 0, 0)
+        self.reused: list[bool] = []
+
+    def connected(self, *, is_reused: bool, is_resent: bool) -> None:
+        self.reused.append(is_reused)
+
+
 def serve(script: Callable[[Exchange], object], requests: int, concurrency: int = 1) -> tuple[Loopback, list[Sample]]:
     async def go() -> tuple[Loopback, list[Sample]]:
         async with loopback(script) as server:  # type: ignore[arg-type]  # a script is any awaitable's maker
@@ -364,6 +415,15 @@ def test_a_peer_that_closes_after_each_reply_unannounced_never_loses_a_request()
     assert (server.connections, len(server.requests)) == (8, 8)
 
 
+def test_a_connection_is_used_again_after_trailers() -> None:
+    async def script(exchange: Exchange) -> None:
+        await SYSTEM.sleep_ns(30_000_000)
+        await exchange.write(HEAD + split_chunks(*SIMPLE) + TRAILERS)
+
+    server, samples = serve(script, 6)
+    assert ([s.status for s in samples], server.connections) == (["ok"] * 6, 2)
+
+
 def test_a_connection_that_the_peer_wants_closed_is_not_used_again() -> None:
     head = HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     server, samples = serve(replay(head + chunked(*SIMPLE), closes=True), 3)
@@ -385,18 +445,17 @@ def test_a_kept_connection_that_turns_out_closed_is_replaced_once_and_the_sample
 
 
 def test_a_connection_closed_while_idle_is_noticed_before_anything_is_sent() -> None:
-    async def go() -> tuple[Loopback, list[Event]]:
+    async def go() -> tuple[Loopback, Told]:
         async with loopback(replay(whole(b"hi"), closes=True)) as server:
-            transport = HttpTransport(parse_target(server.base_url), SYSTEM.now_ns)
-            request = HttpRequest("GET", "/v1/x")
-            first = [e async for e in transport.request(request)]
-            await SYSTEM.sleep_ns(20_000_000)
-            second = [e async for e in transport.request(request)]
+            transport, told = HttpTransport(parse_target(server.base_url), SYSTEM.now_ns), Told()
+            for _ in range(2):
+                await transport.request(HttpRequest("GET", "/v1/x"), told)
+                await SYSTEM.sleep_ns(20_000_000)
             transport.close()
-            return server, first + second
+            return server, told
 
-    server, events = asyncio.run(go())
-    assert [e.is_reused for e in events if isinstance(e, Connected)] == [False, False]
+    server, told = asyncio.run(go())
+    assert told.reused == [False, False]
     assert len(server.requests) == 2
 
 
@@ -422,14 +481,15 @@ def test_a_request_that_may_not_be_sent_twice_is_not() -> None:
             outcomes = []
             for _ in range(2):
                 try:
-                    outcomes.append(type([e async for e in transport.request(HttpRequest("POST", "/x"))][-1]).__name__)
+                    await transport.request(HttpRequest("POST", "/x"), Told())
+                    outcomes.append("ended")
                 except ConnectionClosed as error:
                     outcomes.append(type(error).__name__)
                 await SYSTEM.sleep_ns(30_000_000)
             transport.close()
             return len(server.requests), outcomes
 
-    assert asyncio.run(go()) == (2, ["End", "ConnectionClosed"])
+    assert asyncio.run(go()) == (2, ["ended", "ConnectionClosed"])
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -503,24 +563,26 @@ def test_tls_is_checked_and_its_stamps_are_labelled(tmp_path: Path) -> None:
 
 
 class PlayedTransport:
-    """Virtual time: request k takes the k-th duration; what it yields is stamped by the loop's own clock."""
+    """Virtual time: request k takes the k-th duration; what it tells is stamped by the loop's own clock."""
+
+    stamp_basis: StampBasis = "socket read"
 
     def __init__(self, durations_ms: list[int]) -> None:
         self.durations_ms = list(durations_ms)
         self.in_flight = self.most_in_flight = 0
 
-    async def request(self, request: HttpRequest) -> AsyncGenerator[Event, None]:
+    async def request(self, request: HttpRequest, recorder: Recorder) -> None:
         clock = LoopClock()
         wait_ns = self.durations_ms.pop(0) * 10**6
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        yield Connected(clock.now_ns(), is_reused=False)
-        yield Sent(clock.now_ns())
-        yield Headers(clock.now_ns(), 200, {})
+        recorder.connected(is_reused=False, is_resent=False)
+        recorder.sent(clock.now_ns())
+        recorder.headed(clock.now_ns(), 200, {})
         await clock.sleep_ns(wait_ns)
-        yield Data(clock.now_ns(), event({"content": "x"}) + STOP + DONE, None)
+        recorder.arrived(event({"content": "x"}) + STOP + DONE, clock.now_ns(), None)
         self.in_flight -= 1
-        yield End(clock.now_ns())
+        recorder.ended(clock.now_ns())
 
     async def prepare(self, connections: int) -> None:
         pass
@@ -570,9 +632,10 @@ def test_prepared_connections_carry_the_requests() -> None:
             await transport.prepare(3)
             await SYSTEM.sleep_ns(10_000_000)
             opened = server.connections
-            events = [e async for e in transport.request(HttpRequest("GET", "/"))]
+            told = Told()
+            await transport.request(HttpRequest("GET", "/"), told)
             transport.close()
-            return opened, [e.is_reused for e in events if isinstance(e, Connected)], server.connections
+            return opened, told.reused, server.connections
 
     assert asyncio.run(go()) == (3, [False], 3)
 
@@ -666,8 +729,8 @@ def test_an_error_of_the_sink_comes_out_as_it_is_and_nothing_more_is_sent() -> N
 
 def test_a_defect_in_one_request_becomes_its_error() -> None:
     class Defective(PlayedTransport):
-        async def request(self, request: HttpRequest) -> AsyncGenerator[Event, None]:
-            yield Sent(0)
+        async def request(self, request: HttpRequest, recorder: Recorder) -> None:
+            recorder.sent(0)
             raise ZeroDivisionError
 
     samples = asyncio.run(run("http://played", planned(2), spec(transport=Defective([]))))
@@ -819,4 +882,3 @@ def test_on_the_machines_clock_nothing_is_sent_before_it_is_due(loop: str) -> No
 def test_chunk_sizes_are_those_of_the_events() -> None:
     sample = asyncio.run(ask(replay(stream(*SIMPLE))))
     assert [c.bytes for c in sample.chunks] == [len(e) - len(b"data: \n\n") for e in SIMPLE]
-    assert all(isinstance(c, Chunk) and c.lag_ns is None for c in sample.chunks)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist.errors import BrokenStream, EndpointError, ErrorReply
+from shortlist.measure import reply
 from shortlist.measure.reply import ReplyReader, error_status, not_a_stream
 from shortlist.measure.sse import Frame
 from shortlist.records import Usage
@@ -44,6 +45,27 @@ def test_whatever_a_server_says_is_read_or_becomes_an_endpoints_error(said: list
             ReplyReader().take_whole(data)
         assert isinstance(not_a_stream(data), EndpointError)
         assert error_status(500, {}, data).message.isprintable()
+
+
+CHOICES = st.fixed_dictionaries({"delta": OBJECTS}, optional={"index": LEAVES, "finish_reason": LEAVES})
+CHUNKS = st.fixed_dictionaries(
+    {"choices": st.lists(CHOICES, max_size=2)}, optional={"usage": VALUES, "timings": VALUES, "error": VALUES}
+)
+
+
+@given(CHUNKS, st.sampled_from([b"", b"error", b"message"]))
+def test_the_short_way_for_plain_text_reads_what_the_long_way_reads(chunk: dict[str, Any], name: bytes) -> None:
+    def read(reader: ReplyReader) -> tuple[Any, ...]:
+        try:
+            reader.take(Frame(encoded(chunk), 5, 6, name))
+        except EndpointError as error:
+            return type(error), error.message
+        return reader.chunks, reader.text, reader.reasoning, reader.usage, reader.finish_reason, reader.has_content
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reply, "_plain_text", lambda _: "")
+        expected = read(ReplyReader())
+    assert read(ReplyReader()) == expected
 
 
 def test_a_last_frame_cut_in_the_middle_is_passed_over_and_a_broken_one_is_not() -> None:

@@ -53,6 +53,22 @@ def test_any_bytes_cut_anywhere_split_as_they_do_in_one_piece(stream: bytes, cut
     assert [f.data for f in split(pieces)] == [f.data for f in split([stream])]
 
 
+LINES = st.sampled_from(["data: x", "data: ", "data:y", "data", ": c", "event: error", "id: 4", "\ufeff", ""])
+ENDS = st.sampled_from(["\n", "\n\n", "\n\n", "\r\n", "\r\n\r\n", "\r", "\n\n\n"])
+
+
+@given(st.lists(st.tuples(LINES, ENDS), max_size=12), st.lists(st.integers(0, 120), max_size=6))
+def test_the_short_way_for_plain_events_gives_what_the_long_way_gives(
+    lines: list[tuple[str, str]], cuts: list[int]
+) -> None:
+    stream = "".join(line + end for line, end in lines).encode()
+    places = [0, *sorted(min(c, len(stream)) for c in cuts), len(stream)]
+    short, long = FrameSplitter(), FrameSplitter()
+    for ns, (a, b) in enumerate(pairwise(places)):
+        assert short.feed(stream[a:b], ns, ns) == long._feed_any(stream[a:b], ns, ns)
+    assert short.finish(99) == long.finish(99)
+
+
 def test_a_byte_order_mark_is_dropped_even_when_cut() -> None:
     assert [f.data for f in split([b"\xef", b"\xbb", b"\xbfdata: x\n\n"])] == [b"x"]
 

@@ -387,6 +387,7 @@ def hostile_scene(text: str) -> Scene:
         hosts=({"cpu": text, "line": text},),
         versions={text: text},
         engines=(text,),
+        stamps=(text,),
         warnings=(text,),
         quality=replace(quality, prompts=tuple(figures), raters=(text,)),
     )

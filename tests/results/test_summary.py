@@ -7,7 +7,8 @@ from math import isclose
 import pytest
 
 from results.made_run import MS, Shape, make_run
-from shortlist.records import Chunk, Generation, Run, Sample, SampleError
+from shortlist.records import Chunk, Event, Generation, Run, Sample, SampleError
+from shortlist.report.wording import notes
 from shortlist.results import metrics
 from shortlist.results.figures import FIGURES, CandidateSummary, RunSummary
 from shortlist.results.summary import summarise
@@ -138,6 +139,19 @@ def test_a_missing_token_count_withholds_token_rates_and_keeps_characters() -> N
     assert figures["tokens_per_s"].point is None
     assert figures["total_tokens_per_s"].point is None
     assert figures["characters_per_s"].point is not None
+
+
+def test_where_arrivals_were_stamped_is_told_and_noted_where_it_was_not_the_kernel() -> None:
+    def stamped(*bases: str) -> RunSummary:
+        events = [Event("e", 900 + n, 0, "stamps", data={"block": "b", "basis": b}) for n, b in enumerate(bases)]
+        return summarise(replace(RUN, events=(*RUN.events, *events)))
+
+    tls = "stream read (TLS)"
+    assert stamped("kernel", tls, "kernel").stamps == ("kernel", tls)
+    assert [note for note in notes(stamped("kernel", tls)) if "stamped" in note] == [
+        "arrivals are stamped by a stream read (TLS), later than the kernel had them"
+    ]
+    assert not any("stamped" in note for note in notes(stamped("kernel")))
 
 
 def test_an_outlier_is_named_with_its_round_and_still_counted() -> None:

@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 from shortlist.bench.dimensions import Tariff
-from shortlist.bench.known_truth import measure_this_host
 from shortlist.bench.pins import check_pins, pins
 from shortlist.bench.plan import extend, make_plan
 from shortlist.bench.progress import Progress
@@ -42,15 +41,11 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A run that is laid out and not started (or not taken up) yet. `run` is what is stored of it so far.
-
-    `request_ns`: how long one request is expected to take, 0 where nobody knows.
-    """
+    """A run that is laid out and not started (or not taken up) yet. `run` is what is stored of it so far."""
 
     info: RunInfo
     paths: Mapping[str, Path]
     run: Run | None = None
-    request_ns: float = 0.0
 
     @property
     def is_resumed(self) -> bool:
@@ -150,12 +145,10 @@ async def run_session(
     *,
     budget_ns: int | None = None,
     on_ack: OnAck | None = None,
-    selftest_streams: int | None = None,
 ) -> RunState:
     """Carry the run out under the host's lock, and store the state that it is left in; that state.
 
-    With `selftest_streams` the measuring error at so many streams is found first, or taken from the last hour. A
-    cancellation cuts the running block, leaves the run `interrupted` and comes out again. Raises HostBusy; StoreError
+    A cancellation cuts the running block, leaves the run `interrupted` and comes out again. Raises HostBusy; StoreError
     when results could not be written (what was measured is in the reserve file then).
     """
     info = session.info
@@ -167,10 +160,7 @@ async def run_session(
         try:
             _store_start(session, store)
             is_stored = True
-            home = store.path.parent
-            tested = await measure_this_host(home, selftest_streams) if selftest_streams is not None else None
-            course = _course(session, store, sink)
-            job = replace(_job(session, store, connection, budget_ns), course=course, selftest=tested)
+            job = replace(_job(session, store, connection, budget_ns), course=_course(session, store, sink))
             state = await Bench(job, sink, progress).run()
         except asyncio.CancelledError:
             state = "interrupted"

@@ -56,11 +56,10 @@ def _missing(
     if any(one.noise for one in evidence.candidates):
         words.append("measure again when nothing else runs on this host")
     for one in judgements:
-        mine = evidence.of(one.candidate)
-        if mine.noise and is_speed(one.need.figure):
+        if evidence.of(one.candidate).noise and is_speed(one.need.figure):
             continue
-        label, off = mine.label, mine.errors.get(one.need.figure, 0.0)
-        more = None if one.interval is None else more_to_judge(one.need, one.interval, evidence, off)
+        label = evidence.of(one.candidate).label
+        more = None if one.interval is None else more_to_judge(one.need, one.interval, evidence)
         if more is not None:
             most[more[1]] = max(most[more[1]], more[0])
         elif one.need.figure == "licence":

@@ -44,7 +44,6 @@ _SETTING_FLAGS = [
     click.option(
         "--watch/--no-watch", default=None, help="Watch the host, and measure again what others disturbed. [watch]"
     ),
-    click.option("--selftest/--no-selftest", default=None, help="Measure our own error first, in 2 s. [--selftest]"),
     click.option("--ascii/--no-ascii", default=None, help="Plain ASCII output."),
 ]
 
@@ -101,7 +100,7 @@ def run_bench(settings: Settings, asked: Asked) -> int:
     with Store.open(settings.home / "results.db") as store:
         session = resumed(store, settings, asked) if asked.resume else fresh(settings, asked)
         session, estimate_ns = fit(session, store, asked)
-        announce(session, settings)
+        announce(session)
         if asked.plan:
             return show_plan(session, asked)
         if not session.cells_left:
@@ -112,7 +111,6 @@ def run_bench(settings: Settings, asked: Asked) -> int:
 
 
 def _carry_out(session: "Session", store: "Store", settings: Settings, asked: Asked, estimate_ns: float) -> int:
-    from shortlist.bench.known_truth import streams_of
     from shortlist.bench.session import Connection, run_session
     from shortlist.cli.progress import LineProgress, LiveProgress
 
@@ -121,12 +119,10 @@ def _carry_out(session: "Session", store: "Store", settings: Settings, asked: As
     progress = LiveProgress(plan, session.cells_left, estimate_ns) if is_live else LineProgress(plan)
     connection = Connection(settings.api_key_file, _headers(asked.header), tariff_of(settings))
     budget_ns = units.parse_duration_ns(asked.budget) if asked.budget else None
-    streams = streams_of(plan.suite.load, session.request_ns) if settings.selftest else None
     resume = f"shortlist bench --resume {short}{_repeated(settings, asked)}"
     try:
         with progress:
-            work = run_session(session, store, connection, progress, budget_ns=budget_ns, selftest_streams=streams)
-            state: RunState = run_async(work)
+            state: RunState = run_async(run_session(session, store, connection, progress, budget_ns=budget_ns))
     except KeyboardInterrupt:
         raise Interrupted("interrupted; every finished request is kept", hint=f"to go on: {resume}") from None
     except StoreError as error:

@@ -100,7 +100,6 @@ def _engine(settings: Settings) -> str:
 
 
 def _stamps(settings: Settings, asked: Asked) -> list[str]:
-    from shortlist.bench.known_truth import NO_SELFTEST
     from shortlist.bench.run import NO_WATCH
 
     known = (
@@ -109,7 +108,6 @@ def _stamps(settings: Settings, asked: Asked) -> list[str]:
         ("nonce", _engine(settings) == "remote"),
         ("deterministic", asked.deterministic),
         (NO_WATCH, not settings.watch),
-        (NO_SELFTEST, not settings.selftest),
     )
     return [stamp for stamp, is_on in known if is_on]
 
@@ -189,12 +187,11 @@ _NOT_WITH_RESUME = (
     "deterministic",
     "race",
 )
-_WITH_RESUME = ("rounds", "api_key_file", "ascii", "selftest")
+_WITH_RESUME = ("rounds", "api_key_file", "ascii")
 
 
 def resumed(store: "Store", settings: Settings, asked: Asked) -> "Session":
     """A stored run to go on with. What would change its plan is refused, not ignored."""
-    from shortlist.bench.known_truth import NO_SELFTEST
     from shortlist.bench.session import resumed_session
     from shortlist.quality.prompts import load_prompts
 
@@ -207,10 +204,7 @@ def resumed(store: "Store", settings: Settings, asked: Asked) -> "Session":
             hint=f"shortlist bench --resume {asked.resume}, or a new run without --resume",
         )
     prompts = load_prompts(asked.prompts) if asked.prompts else ()
-    session = resumed_session(store, asked.resume or "", asked.rounds, prompts)
-    if settings.selftest or NO_SELFTEST in session.info.flags:
-        return session
-    return replace(session, info=replace(session.info, flags=(*session.info.flags, NO_SELFTEST)))
+    return resumed_session(store, asked.resume or "", asked.rounds, prompts)
 
 
 def fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, float]":
@@ -237,7 +231,7 @@ def fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, flo
     shape += f" × {plan.suite.repeats} repeats" if plan.suite.repeats > 1 else ""
     say(f"Plan    {shape} = {units.counted(len(plan.cells), 'request')}")
     say(f"Time    about {units.about(estimate)}, {'; '.join(bases)}")
-    return replace(session, request_ns=max(pace.request_ns for pace in by_candidate.values())), estimate
+    return session, estimate
 
 
 def _earlier(store: "Store", candidates: tuple[Candidate, ...]) -> "list[Run]":
@@ -247,7 +241,7 @@ def _earlier(store: "Store", candidates: tuple[Candidate, ...]) -> "list[Run]":
     return [store.load_run(run.id) for run in found[:3]]
 
 
-def announce(session: "Session", settings: Settings) -> None:
+def announce(session: "Session") -> None:
     """How the numbers will be made, before they appear."""
     from shortlist.bench.run import NO_WATCH
     from shortlist.cli.looks import planned_looks
@@ -261,8 +255,6 @@ def announce(session: "Session", settings: Settings) -> None:
         say(f"Resume  run {session.info.short_id}: {session.cells_left} requests are left")
     for left_out in session.info.skipped:
         say(f"! {left_out.label} is {left_out.status}: {left_out.reason}")
-    if not settings.selftest:
-        say("Error   not known: without the self-test nobody measured how far these numbers may be off")
     race = session.info.plan.race
     if race is not None:
         is_final = are_answers_final(session.info)

@@ -10,8 +10,8 @@ import contextlib
 import gc
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +19,8 @@ from typing import Protocol
 from shortlist.alarm import sleep_until_ns
 from shortlist.clock import Clock, RunAxis
 from shortlist.errors import BadInput, RequestTimeout, TooManyInFlight
+from shortlist.measure.link import StampBasis
+from shortlist.measure.reading import quick_switching
 from shortlist.measure.recording import PlannedRequest, Recording, SampleBuilder
 from shortlist.measure.transport import HttpTransport, Transport
 from shortlist.measure.wire import HttpRequest, parse_target, plain_headers
@@ -69,8 +71,10 @@ async def drive(
     planned: Sequence[PlannedRequest],
     spec: DriveSpec,
     on_sample: OnSample,
-) -> None:
+) -> StampBasis:
     """Send every planned request, in order, and call `on_sample` once for each as it is finished.
+
+    Returns where the arrivals were stamped; a chunk without a lag was stamped in user space all the same.
 
     Requests of one phase are over before the next phase begins. In an open loop each request of a phase other than the
     warm-up goes out at its `due_offset_ns` from the phase's start, whatever became of those before it. A request that
@@ -89,8 +93,9 @@ async def drive(
     transport = spec.transport or HttpTransport(target, spec.clock.now_ns)
     run = _Drive(transport, template, spec, on_sample)
     try:
-        with _quiet_collector():
+        with _quiet_collector(), quick_switching():
             await run.all(planned)
+        return transport.stamp_basis
     finally:
         run.hand_over_rest()
         if spec.transport is None:
@@ -130,7 +135,7 @@ class _Drive:
     def hand_over_rest(self) -> None:
         """What is over and not yet handed over, after a cancellation."""
         while self._over and not self._is_refused:
-            builder = SampleBuilder(self._over.popleft())
+            builder = SampleBuilder(self._over.popleft(), self._spec.axis)
             deque(builder.steps(_FRAMES_PER_TURN), maxlen=0)
             self._deliver(builder)
 
@@ -206,20 +211,19 @@ class _Drive:
 
     async def _exchange(self, recording: Recording) -> None:
         request = replace(self._template, body=recording.planned.body)
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._spec.timeout_ns / 1e9) as limit:
-                async with aclosing(self._transport.request(request)) as events:
-                    async for event in events:
-                        was_done = recording.is_done
-                        recording.take(event)
-                        if recording.is_done and not was_done:
-                            # Some servers say [DONE] and never end the body: the reply is complete all the same.
-                            limit.reschedule(asyncio.get_running_loop().time() + _AFTER_DONE_S)
+                # Some servers say [DONE] and never end the body: the reply is complete all the same.
+                recording.on_done = partial(loop.call_soon_threadsafe, _shorten, limit, recording)
+                await self._transport.request(request, recording)
         except TimeoutError as error:
             if not limit.expired():
                 raise
             if not recording.is_done:
                 raise RequestTimeout(f"no complete reply within {duration(self._spec.timeout_ns)}") from error
+        finally:
+            recording.on_done = None
 
     async def _finish(self) -> None:
         while not (self._is_all_sent and not self._over):
@@ -227,7 +231,7 @@ class _Drive:
                 self._news.clear()
                 await self._news.wait()
                 continue
-            builder = SampleBuilder(self._over[0])
+            builder = SampleBuilder(self._over[0], self._spec.axis)
             for _ in builder.steps(_FRAMES_PER_TURN):
                 await self._spec.clock.sleep_ns(0)
             self._over.popleft()
@@ -235,10 +239,15 @@ class _Drive:
 
     def _deliver(self, builder: SampleBuilder) -> None:
         try:
-            self._on_sample(builder.sample(self._spec.axis, self._spec.block, self._spec.executor))
+            self._on_sample(builder.sample(self._spec.block, self._spec.executor))
         except BaseException:
             self._is_refused = True  # a sink that failed once is not asked again
             raise
+
+
+def _shorten(limit: asyncio.Timeout, recording: Recording) -> None:
+    if recording.on_done is not None and not limit.expired() and not recording.is_ended:
+        limit.reschedule(asyncio.get_running_loop().time() + _AFTER_DONE_S)
 
 
 def _is_open(load: LoadShape, request: PlannedRequest) -> bool:

@@ -1,8 +1,8 @@
 """One connection to a peer, and the single place where bytes and their stamp come in.
 
-Plaintext is a non-blocking socket of our own, read in an `add_reader` callback: the stamp is taken there, before any
-task runs, and `recvmsg` with kernel stamps fits in the same place. TLS goes through asyncio's streams, so its stamp is
-taken when our task gets to run, which is later; the link says which it is.
+Plaintext is a non-blocking socket of our own, read by `reading`'s thread with the kernel's stamps where it gives them.
+TLS goes through asyncio's streams, so its stamp is taken when our task gets to run, after decryption, which is later;
+the link says which it is.
 """
 
 import asyncio
@@ -10,25 +10,25 @@ import contextlib
 import os
 import socket
 import ssl
-from collections import deque
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 from shortlist.errors import ConnectFailed
+from shortlist.measure.reading import READ_BYTES, NowNs, SocketReader, ask_for_stamps
 
-READ_BYTES = 64 * 1024
-StampBasis = Literal["socket read", "stream read (TLS)"]
-NowNs = Callable[[], int]
+StampBasis = Literal["kernel", "socket read", "stream read (TLS)"]
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 
-# Tuples here and in transport: one is made per read inside the timed loop.
-class Arrival(NamedTuple):
-    """Bytes as they were read; none at all means that the peer closed. `lag_ns` None: unknown."""
+class Receiver(Protocol):
+    """Takes what comes back for one request. Of a plaintext link, `feed` is called on the reading thread."""
 
-    data: bytes
-    ns: int
-    lag_ns: int | None = None
+    def sent(self, ns: int) -> None:
+        """The first byte of the request is about to be written."""
+        ...
+
+    def feed(self, data: bytes, ns: int, lag_ns: int | None) -> bool:
+        """The next bytes, none when the peer closed; True: nothing more is wanted."""
+        ...
 
 
 class Link(Protocol):
@@ -46,12 +46,16 @@ class Link(Protocol):
         """What the system said when the peer went, to be put behind a sentence; empty for a clean close."""
         ...
 
-    async def send(self, data: bytes) -> int:
-        """Write everything; returns the stamp of the first byte. A failure is told by what `receive` then finds."""
+    @property
+    def clock_steps(self) -> int:
+        """How often the wall clock, which kernel stamps are made with, was set so far."""
         ...
 
-    async def receive(self) -> Arrival:
-        """The next bytes, in order; an empty arrival for ever once the peer closed."""
+    async def carry(self, data: bytes, receiver: Receiver) -> None:
+        """Write a request and give the receiver everything that arrives until it wants no more.
+
+        Raises what the receiver raises. A failed write is told by what is then read.
+        """
         ...
 
     def close(self) -> None:
@@ -60,94 +64,112 @@ class Link(Protocol):
 
 
 class SocketLink:
-    """Plaintext over a non-blocking socket; made and used on one event loop."""
+    """Plaintext over a non-blocking socket; made and used on one event loop, read by a reader's thread."""
 
-    stamp_basis: StampBasis = "socket read"
-
-    def __init__(self, sock: socket.socket, now_ns: NowNs) -> None:
+    def __init__(self, sock: socket.socket, reader: SocketReader, now_ns: NowNs) -> None:
+        self.stamp_basis: StampBasis = "kernel" if reader.has_kernel_stamps and ask_for_stamps(sock) else "socket read"
+        self.close_reason = ""
         self._sock = sock
+        self._reader = reader
         self._now_ns = now_ns
         self._loop = asyncio.get_running_loop()
-        self._arrivals: deque[Arrival] = deque()
-        self._waiter: asyncio.Future[None] | None = None
+        self._receiver: Receiver | None = None
+        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._is_usable = True
         self._is_ended = False
-        self._is_reading = True
-        self.close_reason = ""
-        self._loop.add_reader(sock.fileno(), self._on_readable)
+        reader.add(sock, self._on_readable)
 
     @property
     def is_usable_idle(self) -> bool:
         """Still open, and nothing arrived that nobody asked for."""
-        return not self._is_ended and not self._arrivals
+        return self._is_usable
 
-    async def send(self, data: bytes) -> int:
-        """Write everything; returns the stamp just before the first byte went to the kernel."""
-        view, first_ns = memoryview(data), self._now_ns()
-        try:
-            written = self._sock.send(view)
-        except (BlockingIOError, InterruptedError):
-            written = 0
-        except OSError as error:
-            self._note(error)
-            return first_ns
-        if written < len(data):
-            try:
-                await self._loop.sock_sendall(self._sock, view[written:])
-            except OSError as error:
-                self._note(error)
-        return first_ns
+    @property
+    def clock_steps(self) -> int:
+        """How often the wall clock was set so far."""
+        return self._reader.clocks.steps
 
-    async def receive(self) -> Arrival:
-        """The next bytes, in order; an empty arrival for ever once the peer closed."""
-        while not self._arrivals:
+    async def carry(self, data: bytes, receiver: Receiver) -> None:
+        """Write a request and give the receiver, on the reading thread, everything that arrives."""
+        over = self._loop.create_future()
+        with self._reader.lock:
+            self._receiver, self._over = receiver, over
             if self._is_ended:
-                return Arrival(b"", self._now_ns())
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        return self._arrivals.popleft()
+                self._take(b"", self._now_ns(), None)
+        try:
+            await self._send(data, receiver)
+            await over
+        finally:
+            with self._reader.lock:
+                self._receiver = None
 
     def close(self) -> None:
         """Drop the connection now."""
-        self._stop_reading()
-        self._is_ended = True
-        self._sock.close()
+        with self._reader.lock:
+            self._reader.remove(self._sock)
+            self._is_usable, self._is_ended = False, True
+            self._sock.close()
 
-    def _read(self) -> Arrival:
-        # The one place where bytes and their stamp come in.
-        data = self._sock.recv(READ_BYTES)
-        return Arrival(data, self._now_ns())
+    async def _send(self, data: bytes, receiver: Receiver) -> None:
+        written = 0
+        receiver.sent(self._now_ns())
+        try:
+            with contextlib.suppress(BlockingIOError, InterruptedError):
+                written = self._sock.send(data)
+            if written < len(data):
+                await self._loop.sock_sendall(self._sock, memoryview(data)[written:])
+        except OSError as error:
+            self._note(error)
+
+    # On the reading thread, under its lock.
 
     def _on_readable(self) -> None:
+        if self._is_ended:
+            return
         try:
-            arrival = self._read()
+            data, ns, lag_ns = self._reader.read(self._sock)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self._note(error)
-            arrival = Arrival(b"", self._now_ns())
-        if not arrival.data:
-            self._is_ended = True
-            self._stop_reading()
-        self._arrivals.append(arrival)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+            data, ns, lag_ns = b"", self._now_ns(), None
+        if not data:
+            self._reader.remove(self._sock)
+            self._is_ended, self._is_usable = True, False
+        self._take(data, ns, lag_ns)
+
+    def _take(self, data: bytes, ns: int, lag_ns: int | None) -> None:
+        if self._receiver is None:
+            self._is_usable = False
+            return
+        failure: Exception | None = None
+        try:
+            if not self._receiver.feed(data, ns, lag_ns):
+                return
+        except Exception as error:  # noqa: BLE001 - it is raised again where the request waits
+            failure = error
+        self._receiver = None
+        self._reader.clocks.look()
+        self._loop.call_soon_threadsafe(_settle, self._over, failure)
 
     def _note(self, error: OSError) -> None:
         self.close_reason = self.close_reason or f" ({_reason(error)})"
 
-    def _stop_reading(self) -> None:
-        if self._is_reading:
-            self._is_reading = False
-            self._loop.remove_reader(self._sock.fileno())
+
+def _settle(over: asyncio.Future[None], failure: Exception | None) -> None:
+    if over.done():
+        return
+    if failure is None:
+        over.set_result(None)
+    else:
+        over.set_exception(failure)
 
 
 class TlsLink:
     """TLS over asyncio's streams: stamps are taken in the task, after decryption."""
 
     stamp_basis: StampBasis = "stream read (TLS)"
+    clock_steps = 0
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, now_ns: NowNs) -> None:
         self._reader = reader
@@ -160,24 +182,23 @@ class TlsLink:
         """Still open; streams hide whether bytes wait."""
         return not self._reader.at_eof() and not self._writer.is_closing()
 
-    async def send(self, data: bytes) -> int:
-        """Write everything; returns the stamp just before it went to the stream."""
-        first_ns = self._now_ns()
+    async def carry(self, data: bytes, receiver: Receiver) -> None:
+        """Write a request and give the receiver everything that arrives."""
+        receiver.sent(self._now_ns())
         try:
             self._writer.write(data)
             await self._writer.drain()
         except OSError as error:
             self._note(error)
-        return first_ns
+        while not receiver.feed(await self._read(), self._now_ns(), None):
+            pass
 
-    async def receive(self) -> Arrival:
-        """The next bytes, in order; an empty arrival for ever once the peer closed."""
+    async def _read(self) -> bytes:
         try:
-            data = await self._reader.read(READ_BYTES)
+            return await self._reader.read(READ_BYTES)
         except OSError as error:
             self._note(error)
-            data = b""
-        return Arrival(data, self._now_ns())
+            return b""
 
     def close(self) -> None:
         """Drop the connection now, without the closing handshake."""
@@ -205,7 +226,7 @@ async def resolve(host: str, port: int) -> list[Address]:
     return [(family, address) for family, _, _, _, address in found]
 
 
-async def connect_socket(addresses: list[Address], now_ns: NowNs) -> SocketLink:
+async def connect_socket(addresses: list[Address], reader: SocketReader, now_ns: NowNs) -> SocketLink:
     """A plaintext link to the first address that answers. Raises ConnectFailed with every address's reason."""
     loop = asyncio.get_running_loop()
     reasons: list[str] = []
@@ -216,7 +237,7 @@ async def connect_socket(addresses: list[Address], now_ns: NowNs) -> SocketLink:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await loop.sock_connect(sock, address)
-            return SocketLink(sock, now_ns)
+            return SocketLink(sock, reader, now_ns)
         except OSError as error:
             reasons.append(f"{address[0]} port {address[1]}: {_reason(error)}")
             if sock is not None:

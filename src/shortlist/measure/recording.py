@@ -1,6 +1,6 @@
 """One request while it runs, kept raw, and the `Sample` made of it once it is over."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -8,8 +8,8 @@ from shortlist.clock import RunAxis, wall_ns
 from shortlist.errors import ConnectionClosed, EndpointError, RequestTimeout
 from shortlist.measure.reply import ReplyReader, error_status, not_a_stream
 from shortlist.measure.sse import DONE, Frame, FrameSplitter
-from shortlist.measure.transport import Connected, Data, End, Event, Headers, Sent
 from shortlist.records import (
+    CLOCK_STEP,
     RESENT,
     Chunk,
     Phase,
@@ -42,7 +42,12 @@ class PlannedRequest:
 
 @dataclass(slots=True)
 class Recording:
-    """The raw record of one request, written by the timed loop: stamps and bytes, nothing looked into."""
+    """The raw record of one request, written while it runs: stamps and bytes, nothing looked into.
+
+    It is the transport's recorder. The body is read as events (`is_stream`) when it was asked for as such and the
+    status is good. `is_done` once `[DONE]` or the end came, `is_ended` with the end alone; `on_done` is called at
+    `[DONE]`, perhaps on the reading thread.
+    """
 
     planned: PlannedRequest
     seq: int
@@ -56,43 +61,51 @@ class Recording:
     body: list[bytes] = field(default_factory=list)
     body_bytes: int = 0
     error: Exception | None = None
+    is_stream: bool = False
     is_done: bool = False
     is_ended: bool = False
     is_resent: bool = False
+    has_stepped: bool = False
+    on_done: Callable[[], object] | None = None
     _splitter: FrameSplitter = field(default_factory=FrameSplitter)
 
-    @property
-    def is_stream(self) -> bool:
-        """The body is read as events: it was asked for as such and the status is good."""
-        return self.planned.is_streamed and 200 <= self.status < 300
+    def connected(self, *, is_reused: bool, is_resent: bool) -> None:  # noqa: ARG002 - whose word this is
+        """A connection is there."""
+        self.is_resent = self.is_resent or is_resent
 
-    def take(self, event: Event) -> None:
-        """One event of the transport. `is_done` once `[DONE]` or the end came, `is_ended` with the end alone."""
-        if type(event) is Data:
-            if self.is_stream:
-                self._take_stream(event)
-            else:
-                self.body.append(event.data)
-        elif type(event) is Sent:
-            self.sent_ns = event.ns
-        elif type(event) is Headers:
-            self.headers_ns, self.status, self.headers = event.ns, event.status, event.headers
-        elif type(event) is Connected:
-            self.is_resent = self.is_resent or event.is_resent
-        elif type(event) is End:
-            self.is_done = self.is_ended = True
-            self.end_ns = event.ns
+    def sent(self, ns: int) -> None:
+        """The first byte is about to be written."""
+        self.sent_ns = ns
 
-    def _take_stream(self, event: Data) -> None:
-        frames = self._splitter.feed(event.data, event.ns, event.lag_ns)
+    def headed(self, ns: int, status: int, headers: dict[str, str]) -> None:
+        """The head of the reply."""
+        self.headers_ns, self.status, self.headers = ns, status, headers
+        self.is_stream = self.planned.is_streamed and 200 <= status < 300
+
+    def arrived(self, data: bytes, ns: int, lag_ns: int | None) -> None:
+        """Body bytes of one read."""
+        if not self.is_stream:
+            self.body.append(data)
+            return
+        frames = self._splitter.feed(data, ns, lag_ns)
         if frames:
             self.frames += frames
-            if frames[-1].data == DONE:
-                self.is_done = True
-                self.end_ns = event.ns
-        if not self.frames and self.body_bytes < _HEAD_BYTES:
-            self.body.append(event.data)
-            self.body_bytes += len(event.data)
+            if not self.is_done and any(frame.data == DONE for frame in frames):
+                self.is_done, self.end_ns = True, ns
+                if self.on_done is not None:
+                    self.on_done()
+        elif not self.frames and self.body_bytes < _HEAD_BYTES:
+            self.body.append(data)
+            self.body_bytes += len(data)
+
+    def ended(self, ns: int) -> None:
+        """The reply is complete."""
+        self.is_done = self.is_ended = True
+        self.end_ns = ns
+
+    def clock_stepped(self) -> None:
+        """The wall clock was set while the request ran."""
+        self.has_stepped = True
 
     def close_stream(self) -> None:
         """Nothing more comes: what the stream left unfinished becomes a cut frame. A second call changes nothing."""
@@ -102,9 +115,10 @@ class Recording:
 class SampleBuilder:
     """Reads a finished recording a few frames at a time, so that other streams are not kept from being stamped."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, axis: RunAxis) -> None:
         self._recording = recording
-        self._reply = ReplyReader()
+        self._axis = axis
+        self._reply = ReplyReader(axis.origin_ns)
         # What goes wrong on the connection after [DONE] does not undo a complete reply.
         self._error = None if recording.is_done else recording.error
 
@@ -140,9 +154,9 @@ class SampleBuilder:
         elif self._error is None:
             self._reply.take_whole(body)
 
-    def sample(self, axis: RunAxis, block: str, executor: str) -> Sample:
+    def sample(self, block: str, executor: str) -> Sample:
         """The finished sample, on the run's axis."""
-        recording, reply, error = self._recording, self._reply, self._error
+        axis, recording, reply, error = self._axis, self._recording, self._reply, self._error
         status, text = _status(error, has_content=reply.has_content), reply.text
 
         def on_axis(stamp_ns: int | None) -> int | None:
@@ -160,7 +174,7 @@ class SampleBuilder:
             sent_ns=on_axis(recording.sent_ns),
             headers_ns=on_axis(recording.headers_ns),
             end_ns=on_axis(recording.end_ns),
-            chunks=tuple(Chunk(axis.relative(c.ns), c.bytes, c.kind, c.lag_ns) for c in reply.chunks),
+            chunks=tuple(reply.chunks),
             usage=reply.usage,
             cached_tokens=reply.cached_tokens,
             token_basis=_token_basis(reply.usage, reply.chunks),
@@ -169,7 +183,7 @@ class SampleBuilder:
             reasoning=reply.reasoning,
             text_sha256=text_sha256(text) if text or status in ("ok", "empty") else None,
             error=None if error is None else _sample_error(error),
-            disturbance=(RESENT,) if recording.is_resent else (),
+            disturbance=(RESENT,) * recording.is_resent + (CLOCK_STEP,) * recording.has_stepped,
             prompt=recording.planned.prompt,
         )
 

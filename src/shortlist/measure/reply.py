@@ -12,15 +12,58 @@ import msgspec
 from shortlist.errors import BrokenStream, ConnectionClosed, EndpointError, ErrorReply
 from shortlist.measure.sse import DONE, Frame
 from shortlist.measure.wire import escaped
-from shortlist.records import Chunk, ChunkKind, Usage
+from shortlist.records import CONTENT, Chunk, ChunkKind, Usage
 
 _MESSAGE_CHARACTERS = 300
+_CONTENT_ORDER: tuple[ChunkKind, ...] = ("text", "reasoning", "tool")
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    tool_calls: Any = None
+    function_call: Any = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta
+    index: int | None = None
+    finish_reason: Any = None
+
+
+class _Event(msgspec.Struct):
+    choices: list[_Choice]
+    usage: Any = None
+    timings: Any = None
+    error: Any = None
+
+
+_PLAIN = msgspec.json.Decoder(_Event)
+
+
+def _plain_text(data: bytes) -> str:
+    """The text of a chunk that holds text and nothing else that is looked for, as nearly all do; else nothing."""
+    try:
+        event = _PLAIN.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    if len(event.choices) != 1 or not (event.usage is event.timings is event.error is None):
+        return ""
+    choice, delta = event.choices[0], event.choices[0].delta
+    if choice.index or choice.finish_reason is not None or not (delta.tool_calls is delta.function_call is None):
+        return ""
+    return (delta.content or "") if delta.reasoning_content is delta.reasoning is None else ""
 
 
 class ReplyReader:
-    """Takes the frames of one stream, or one whole JSON body, and holds what they say."""
+    """Takes the frames of one stream, or one whole JSON body, and holds what they say.
 
-    def __init__(self) -> None:
+    The stamps of `chunks` count from `origin_ns`.
+    """
+
+    def __init__(self, origin_ns: int = 0) -> None:
+        self._origin_ns = origin_ns
         self.chunks: list[Chunk] = []
         self.usage: Usage | None = None
         self.cached_tokens: int | None = None
@@ -42,6 +85,11 @@ class ReplyReader:
 
     def take(self, frame: Frame) -> None:
         """One frame of a stream. Raises BrokenStream, or ErrorReply for an error event; a cut frame is passed over."""
+        text = "" if frame.event else _plain_text(frame.data)
+        if text:
+            self._text.append(text)
+            self._keep(frame, "text")
+            return
         if frame.data == DONE:
             self.is_done = True
             self._keep(frame, "other")
@@ -77,35 +125,36 @@ class ReplyReader:
         self._read_delta(message)
 
     def _keep(self, frame: Frame, kind: ChunkKind) -> None:
-        self.chunks.append(Chunk(frame.ns, len(frame.data), kind, frame.lag_ns))
-        self.has_content = self.has_content or self.chunks[-1].is_content
+        self.chunks.append(Chunk(frame.ns - self._origin_ns, len(frame.data), kind, frame.lag_ns))
+        self.has_content = self.has_content or kind in CONTENT
 
     def _read_chunk(self, event: Mapping[str, Any]) -> ChunkKind:
         has_usage = self._read_counts(event)
-        choice = _first_choice(event)
-        if choice is None:
-            return "usage" if has_usage else "other"
-        is_last = self._read_finish(choice)
-        delta = choice.get("delta")
-        if not isinstance(delta, dict):
-            return "usage" if has_usage else "other"
-        kind = self._read_delta(delta)
-        if kind != "role":
+        kind, is_last = self._read_choices(event)
+        if kind in CONTENT:
             return kind
-        if has_usage or is_last or not ("role" in delta or "content" in delta):
-            return "usage" if has_usage else "other"
-        return "role"
+        return "usage" if has_usage else "other" if is_last else kind
 
-    def _read_delta(self, delta: Mapping[str, Any]) -> ChunkKind:
+    def _read_choices(self, event: Mapping[str, Any]) -> tuple[ChunkKind, bool]:
+        """The kind, and whether the first choice ends here. Text is the first choice's; any choice's content counts."""
+        first, kind, is_last = _first_choice(event), _content_kind(event), False
+        if first is not None:
+            is_last = self._read_finish(first)
+            delta = first.get("delta")
+            if isinstance(delta, dict):
+                self._read_delta(delta)
+                if kind == "other" and ("role" in delta or "content" in delta):
+                    kind = "role"
+        return kind, is_last
+
+    def _read_delta(self, delta: Mapping[str, Any]) -> None:
         text = _string(delta, "content")
         reasoning = _string(delta, "reasoning_content") or _string(delta, "reasoning")
         if text:
             self._text.append(text)
         if reasoning:
             self._reasoning.append(reasoning)
-        has_tool = bool(delta.get("tool_calls") or delta.get("function_call"))
-        self.has_content = self.has_content or bool(text or reasoning or has_tool)
-        return "text" if text else "reasoning" if reasoning else "tool" if has_tool else "role"
+        self.has_content = self.has_content or _kind_of(delta) in CONTENT
 
     def _read_finish(self, choice: Mapping[str, Any]) -> bool:
         reason = choice.get("finish_reason")
@@ -184,6 +233,22 @@ def _first_choice(event: Mapping[str, Any]) -> dict[str, Any] | None:
     if not isinstance(choices, list):
         return None
     return next((c for c in choices if isinstance(c, dict) and c.get("index") in (0, None)), None)
+
+
+def _content_kind(event: Mapping[str, Any]) -> ChunkKind:
+    """What the chunk holds of any choice: the tokens of all of them are counted in `usage`, and made the model work."""
+    choices = event.get("choices")
+    deltas = [c.get("delta") for c in choices if isinstance(c, dict)] if isinstance(choices, list) else []
+    kinds = {_kind_of(delta) for delta in deltas if isinstance(delta, dict)}
+    return next((kind for kind in _CONTENT_ORDER if kind in kinds), "other")
+
+
+def _kind_of(delta: Mapping[str, Any]) -> ChunkKind:
+    if delta.get("content"):
+        return "text"
+    if delta.get("reasoning_content") or delta.get("reasoning"):
+        return "reasoning"
+    return "tool" if delta.get("tool_calls") or delta.get("function_call") else "other"
 
 
 def _string(delta: Mapping[str, Any], name: str) -> str:

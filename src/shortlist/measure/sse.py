@@ -41,6 +41,17 @@ class FrameSplitter:
 
     def feed(self, data: bytes, ns: int, lag_ns: int | None = None) -> list[Frame]:
         """Frames completed by this piece."""
+        if data.endswith(b"\n\n") and self._is_between_frames:
+            frames = _plain_frames(data, ns, lag_ns)
+            if frames is not None:
+                return frames
+        return self._feed_any(data, ns, lag_ns)
+
+    @property
+    def _is_between_frames(self) -> bool:
+        return not (self._carry or self._data or self._event or self._skips_newline or self._is_first_line)
+
+    def _feed_any(self, data: bytes, ns: int, lag_ns: int | None) -> list[Frame]:
         if self._skips_newline and data:
             self._skips_newline = False
             if data[0] == 0x0A:
@@ -93,3 +104,16 @@ class FrameSplitter:
             self._data.append(value.removeprefix(b" "))
         elif name == b"event":
             self._event = value.removeprefix(b" ")
+
+
+def _plain_frames(data: bytes, ns: int, lag_ns: int | None) -> list[Frame] | None:
+    """The frames of whole events of one `data: ` line each, as nearly all are; None where there is anything else."""
+    events = data[:-2].split(b"\n\n")
+    if b"\r" in data or data.count(b"\n") != 2 * len(events):
+        return None
+    frames = []
+    for event in events:
+        if event[:6] != b"data: ":
+            return None
+        frames.append(Frame(event[6:], ns, lag_ns))
+    return frames

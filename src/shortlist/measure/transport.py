@@ -1,4 +1,4 @@
-"""One request as a sequence of stamped events; connections are kept between the requests of a block.
+"""One request, told to a recorder as it happens; connections are kept between the requests of a block.
 
 Redirects are not followed and cookies are not kept. Errors are `EndpointError`s; a timeout is the caller's business.
 """
@@ -6,60 +6,51 @@ Redirects are not followed and cookies are not kept. Errors are `EndpointError`s
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncGenerator
 from typing import NamedTuple, Protocol
 
 from shortlist.errors import ConnectFailed
-from shortlist.measure.link import Address, Link, NowNs, StampBasis, connect_socket, connect_tls, resolve
+from shortlist.measure.link import Address, Link, StampBasis, connect_socket, connect_tls, resolve
+from shortlist.measure.reading import NowNs, SocketReader
 from shortlist.measure.wire import DEFAULT_LIMITS, HttpRequest, Limits, ResponseReader, Target, write_request
-
-
-class Connected(NamedTuple):
-    """A connection is there. `is_resent`: a kept one turned out closed, and the request goes out a second time."""
-
-    ns: int
-    is_reused: bool
-    is_resent: bool = False
-
-
-class Sent(NamedTuple):
-    """The request was written; the stamp is that of its first byte."""
-
-    ns: int
-
-
-class Headers(NamedTuple):
-    """The head of the reply; header names in lower case."""
-
-    ns: int
-    status: int
-    headers: dict[str, str]
-
-
-class Data(NamedTuple):
-    """Body bytes of one read, without chunk framing. `lag_ns` None: unknown."""
-
-    ns: int
-    data: bytes
-    lag_ns: int | None
-
-
-class End(NamedTuple):
-    """The reply is complete."""
-
-    ns: int
-
 
 _PROVEN_NS = 20_000_000
 
-Event = Connected | Sent | Headers | Data | End
+
+class Recorder(Protocol):
+    """What a request tells, in this order; the head, the body and its end may come on another thread."""
+
+    def connected(self, *, is_reused: bool, is_resent: bool) -> None:
+        """A connection is there. `is_resent`: a kept one turned out closed, and the request goes out a second time."""
+        ...
+
+    def sent(self, ns: int) -> None:
+        """The first byte is about to be written."""
+        ...
+
+    def headed(self, ns: int, status: int, headers: dict[str, str]) -> None:
+        """The head of the reply; header names in lower case."""
+        ...
+
+    def arrived(self, data: bytes, ns: int, lag_ns: int | None) -> None:
+        """Body bytes of one read, without chunk framing. `lag_ns` None: unknown."""
+        ...
+
+    def ended(self, ns: int) -> None:
+        """The reply is complete."""
+        ...
+
+    def clock_stepped(self) -> None:
+        """The wall clock was set meanwhile, so that the kernel's stamps may be off; told last."""
+        ...
 
 
 class Transport(Protocol):
     """What `drive` needs of the network."""
 
-    def request(self, request: HttpRequest) -> AsyncGenerator[Event, None]:
-        """Connected, Sent, Headers, Data …, End, each stamped on arrival; closing the generator drops the request."""
+    stamp_basis: StampBasis
+
+    async def request(self, request: HttpRequest, recorder: Recorder) -> None:
+        """Carry one request to its end; cancelling it drops the request, and then nothing more is told."""
         ...
 
     async def prepare(self, connections: int) -> None:
@@ -71,6 +62,44 @@ class Transport(Protocol):
         ...
 
 
+class _Exchange:
+    """One request on one link: from the bytes of the wire to what the recorder is told."""
+
+    def __init__(self, link: Link, reader: ResponseReader, recorder: Recorder, *, may_be_lost: bool) -> None:
+        self.is_lost = False
+        self._link = link
+        self._reader = reader
+        self._recorder = recorder
+        self._may_be_lost = may_be_lost
+        self._is_headed = False
+        self.sent = recorder.sent
+
+    @property
+    def is_reusable(self) -> bool:
+        """The link may carry another request."""
+        return self._reader.is_reusable
+
+    def feed(self, data: bytes, ns: int, lag_ns: int | None) -> bool:
+        """Bytes of the reply, or none for the peer's close; True once it is complete, or lost."""
+        reader = self._reader
+        if data:
+            self._may_be_lost = False
+            body = reader.feed(data)
+        elif self._may_be_lost:
+            self.is_lost = True
+            return True
+        else:
+            body = reader.end(self._link.close_reason)
+        if not self._is_headed and reader.is_headed:
+            self._is_headed = True
+            self._recorder.headed(ns, reader.status, reader.headers)
+        if body:
+            self._recorder.arrived(body, ns, lag_ns)
+        if reader.is_complete:
+            self._recorder.ended(ns)
+        return reader.is_complete
+
+
 class _Idle(NamedTuple):
     link: Link
     since_ns: int
@@ -78,13 +107,13 @@ class _Idle(NamedTuple):
 
 
 class HttpTransport:
-    """HTTP/1.1 to one target on the running loop, plaintext or TLS; owns its connections.
+    """HTTP/1.1 to one target on the running loop, plaintext or TLS; owns its connections and the thread that reads.
 
     A connection is used again once one of them was seen to stay open for 20 ms after a reply. llama.cpp's server
     promises `Keep-Alive` and closes 0.1 ms after each streamed reply: a request sent in between would be lost, and
     sending it again would stand in its TTFT.
 
-    `stamp_basis` says where the stamps are taken. `now_ns` gives them.
+    `stamp_basis` says where the stamps of the connection opened last are taken. `now_ns` gives the user-space ones.
     """
 
     def __init__(
@@ -94,48 +123,43 @@ class HttpTransport:
         self._now_ns = now_ns
         self._limits = limits
         self._tls = (tls or ssl.create_default_context()) if target.is_tls else None
+        self._reader: SocketReader | None = None
         self._idle: list[_Idle] = []
         self._keeps_alive: bool | None = None
         self._addresses: list[Address] = []
         self._resolving = asyncio.Lock()
         self.stamp_basis: StampBasis = "stream read (TLS)" if target.is_tls else "socket read"
 
-    async def request(self, request: HttpRequest) -> AsyncGenerator[Event, None]:
-        """Send one request and give its events.
+    async def request(self, request: HttpRequest, recorder: Recorder) -> None:
+        """Send one request and tell what comes back.
 
         A kept connection that turns out closed before any byte of the reply is replaced once, by a fresh one, where
         the request may be sent twice. Raises ConnectFailed, ConnectionClosed, BrokenStream.
         """
         wire = write_request(self._target, request)
-        reader = ResponseReader(self._limits)
         link, is_reused = self._take_idle()
-        is_resent = False
+        is_resent, is_kept = False, False
         try:
             while True:
                 link = link or await self._open()
-                yield Connected(self._now_ns(), is_reused, is_resent)
-                yield Sent(await link.send(wire))
-                arrival = await link.receive()
-                if arrival.data or not is_reused or not request.is_resendable:
-                    break
+                recorder.connected(is_reused=is_reused, is_resent=is_resent)
+                reader = ResponseReader(self._limits)
+                exchange = _Exchange(link, reader, recorder, may_be_lost=is_reused and request.is_resendable)
+                steps = link.clock_steps
+                try:
+                    await link.carry(wire, exchange)
+                finally:
+                    if link.clock_steps != steps:
+                        recorder.clock_stepped()
+                if not exchange.is_lost:
+                    is_kept = exchange.is_reusable
+                    return
                 link.close()
                 link, is_reused, is_resent = None, False, True
                 self._keeps_alive = False
-            is_headed = False
-            while True:
-                body = reader.feed(arrival.data) if arrival.data else reader.end(link.close_reason)
-                if reader.is_headed and not is_headed:
-                    is_headed = True
-                    yield Headers(arrival.ns, reader.status, reader.headers)
-                if body:
-                    yield Data(arrival.ns, body, arrival.lag_ns)
-                if reader.is_complete:
-                    yield End(arrival.ns)
-                    return
-                arrival = await link.receive()
         finally:
             if link is not None:
-                self._give_back(link, is_kept=reader.is_reusable)
+                self._give_back(link, is_kept=is_kept)
 
     async def prepare(self, connections: int) -> None:
         """Open connections until this many are fresh. The first that fails ends it: the request itself will tell."""
@@ -148,6 +172,9 @@ class HttpTransport:
         for idle in self._idle:
             idle.link.close()
         self._idle.clear()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     def _take_idle(self) -> tuple[Link | None, bool]:
         for idle in self._idle:
@@ -175,4 +202,8 @@ class HttpTransport:
         async with self._resolving:
             if not self._addresses:
                 self._addresses = await resolve(self._target.host, self._target.port)
-        return await connect_socket(self._addresses, self._now_ns)
+        if self._reader is None:
+            self._reader = SocketReader(self._now_ns)
+        link = await connect_socket(self._addresses, self._reader, self._now_ns)
+        self.stamp_basis = link.stamp_basis
+        return link

@@ -103,8 +103,8 @@ def escaped(data: bytes | str, limit: int = 120) -> str:
 class ResponseReader:
     """Reads one response, cut anywhere; interim 1xx replies are passed over.
 
-    `status` and `headers` (names in lower case, last one wins) count once `is_headed`. A body without a length ends
-    with the connection.
+    `status` and `headers` (names in lower case, repeated ones joined by commas) count once `is_headed`; trailers are
+    passed over. A body without a length ends with the connection.
     """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -114,6 +114,7 @@ class ResponseReader:
         self._fed_bytes = 0
         self._keeps_alive = False
         self._has_surplus = False
+        self._is_checked = False
         self.status = 0
         self.headers: dict[str, str] = {}
         self.is_headed = False
@@ -136,6 +137,9 @@ class ResponseReader:
                 raise BrokenStream(f"the reply is not HTTP ({error}); it reads {escaped(data)!r}") from error
             self._has_surplus = True
         self._check_sizes()
+        if self.is_headed and not self._is_checked:
+            self._is_checked = True
+            self._check_coding()
         pieces, self._pieces = self._pieces, []
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -155,13 +159,14 @@ class ResponseReader:
             raise BrokenStream(f"the reply's headers are over {self._limits.header_bytes} bytes")
         if self._fed_bytes > self._limits.header_bytes + self._limits.body_bytes:
             raise BrokenStream(f"the reply is over {self._limits.body_bytes} bytes")
-        if self.is_headed:
-            packed = self.headers.get("content-encoding", "identity").strip().lower()
-            coding = self.headers.get("transfer-encoding", "chunked").strip().lower()
-            if packed not in ("identity", "") or coding != "chunked":
-                raise BrokenStream(
-                    f"the reply is compressed ({escaped(packed)}, {escaped(coding)}), though identity was asked for"
-                )
+
+    def _check_coding(self) -> None:
+        packed = self.headers.get("content-encoding", "identity").strip().lower()
+        coding = self.headers.get("transfer-encoding", "chunked").strip().lower()
+        if packed not in ("identity", "") or coding != "chunked":
+            raise BrokenStream(
+                f"the reply is compressed ({escaped(packed)}, {escaped(coding)}), though identity was asked for"
+            )
 
     # httptools calls the methods below, in the order of the wire.
 
@@ -170,9 +175,10 @@ class ResponseReader:
         self._has_surplus = self._has_surplus or self.is_complete
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
-        if not self.is_complete:
-            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        """One header; a trailer, which comes after the body, is passed over."""
+        if not self.is_headed:
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+            self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_headers_complete(self) -> None:
         """The head is over; that of an interim reply is forgotten."""

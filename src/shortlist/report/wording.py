@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from shortlist.records import CandidateStatus, Interval, LoadShape
 from shortlist.report.dimensions import roof_lines
 from shortlist.report.numbers import NOTHING, more, ratio, value, with_error
-from shortlist.report.selftest import error_words
 from shortlist.results.figures import DETERMINISTIC, CandidateSummary, RunSummary, SpeedComparison
 from shortlist.units import counted
 
 GLYPHS: Mapping[CandidateStatus, str] = {"ok": "✓", "partial": "~", "failed": "✕", "skipped": "–"}
 
+MEASURING_ERROR = "Measuring error: not known, for no self-test was recorded with this run."
 
 _JUDGED = {"latency.mean": "latency", "tokens_per_s": "tokens/s"}
 _BOTH = {
@@ -47,18 +47,6 @@ def is_loaded(summary: RunSummary) -> bool:
     return summary.load.kind == "open" or summary.load.concurrency > 1 or bool(summary.goodput)
 
 
-def measuring_words(summary: RunSummary) -> str:
-    """How far durations may be off by our own measuring, or that nobody knows."""
-    error = summary.measuring_error
-    if error is None:
-        return "Measuring error: not known, for no self-test was recorded with this run."
-    is_remote = any(one.engine == "remote" for one in summary.candidates)
-    scope = "; of this host's client alone, not of the network" if is_remote else ""
-    return (
-        f"Measuring error: {error_words(error)}{scope}; not in the ± above, and allowed for in every verdict on speed"
-    )
-
-
 def comparison_line(summary: RunSummary, one: SpeedComparison) -> str:
     """`large, latency: worse than tiny (×3.00, 2.97 to 3.03)`."""
     label, against = summary.label_of(one.candidate), summary.label_of(one.against)
@@ -69,9 +57,13 @@ def comparison_line(summary: RunSummary, one: SpeedComparison) -> str:
         "better": f"better than {against}",
         "worse": f"worse than {against}",
         "equivalent": f"equivalent to {against} (margin {one.margin * 100:.0f} %)",
-        "not told apart": f"not told apart from {against} ({one.note or more(one.more_rounds, summary.round_ns)})",
+        "not told apart": f"not told apart from {against} ({more(one.more_rounds, summary.round_ns)})",
     }[one.verdict]
     return f"{what}: {phrase}: {ratio(one.ratio)}"
+
+
+KERNEL = "kernel"
+"""Where arrivals are stamped at best; another place is told under the numbers."""
 
 
 def _kind(figure: Interval) -> str:
@@ -81,10 +73,9 @@ def _kind(figure: Interval) -> str:
 
 
 def notes(summary: RunSummary) -> tuple[str, ...]:
-    """What must stand under the numbers: what ± is, our own error, why an interval is missing."""
+    """What must stand under the numbers: why an interval is missing, what ± is, how tokens were counted."""
     level = f"{summary.level * 100:.0f} %"
     found = [f"± is half the {level} interval; low–high where it is lopsided. Means: t over rounds."]
-    found.append(measuring_words(summary))
     grouped: dict[tuple[str, str], list[str]] = {}
     for candidate in summary.candidates:
         for name, shown in _NOTED.items():
@@ -101,6 +92,7 @@ def notes(summary: RunSummary) -> tuple[str, ...]:
     if bases:
         found.append(f"tokens/s: completion tokens over latency, counted by {'/'.join(bases)}")
     found += roof_lines(summary)
+    found += [f"arrivals are stamped by a {s}, later than the kernel had them" for s in summary.stamps if s != KERNEL]
     found += _load_notes(summary)
     for candidate in summary.candidates:
         cut, failed = candidate.figures.get("length_share"), candidate.figures.get("error_rate")

@@ -12,7 +12,6 @@ from shortlist.records import (
     Interval,
     Json,
     LoadShape,
-    MeasuringError,
     RunState,
     SampleError,
     SampleStatus,
@@ -268,7 +267,6 @@ class RunSummary:
     """A run, summarised. `round_ns` is how long one more round of every candidate takes; None: unknown.
 
     `goodput` holds the limits that good requests keep, `pins` the digests of a deterministic run.
-    `measuring_error` is what the self-test found on the run's host; None: not known. It is not in the intervals here.
     """
 
     run: str
@@ -287,6 +285,7 @@ class RunSummary:
     hosts: tuple[Json, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     engines: tuple[str, ...] = ()
+    stamps: tuple[str, ...] = ()
     round_ns: int | None = None
     warnings: tuple[str, ...] = ()
     quality: QualitySummary | None = None
@@ -295,7 +294,6 @@ class RunSummary:
     pins: Mapping[str, str] = field(default_factory=dict)
     disturbance: Disturbance | None = None
     race: str | None = None
-    measuring_error: MeasuringError | None = None
 
     @property
     def short_id(self) -> str:

@@ -27,7 +27,6 @@ from shortlist.results.disturbance import noise_of, summarise_disturbance, witho
 from shortlist.results.energy import energy_and_cost
 from shortlist.results.figures import Answer, CandidateSummary, Outlier, PromptFigure, PromptSummary, RunSummary
 from shortlist.results.goodput import goodput_figures, parse_limits
-from shortlist.results.measuring import figure_errors, measuring_error
 from shortlist.results.quality import quality_figures, quality_warnings, summarise_quality
 from shortlist.results.racing import race_line, why_left_out
 from shortlist.results.reached import is_growing, load_warnings, reached_figures, without_far_ends
@@ -55,8 +54,6 @@ def summarise(
         for candidate in run.info.plan.candidates
     ]
     candidates += [_skipped(result) for result in run.info.skipped]
-    error = measuring_error(run)
-    errors = {one.candidate: figure_errors(one.figures, error) for one in candidates}
     return RunSummary(
         run=run.info.id,
         goodput=tuple(limit.text for limit in manner.limits),
@@ -68,7 +65,7 @@ def summarise(
         rounds=len({cell.round for cell in run.info.plan.cells}),
         prompts=_prompts(suite.prompts, requests),
         candidates=tuple(candidates),
-        comparisons=compare_speeds(requests, errors, level=level, margin=speed_margin),
+        comparisons=compare_speeds(requests, level=level, margin=speed_margin),
         load=suite.load,
         generation=suite.generation,
         level=level,
@@ -78,11 +75,11 @@ def summarise(
         hosts=tuple(dict(executor.host) for executor in _one_per_host(run)),
         versions={name: version for executor in run.executors for name, version in executor.versions.items()},
         engines=_engines(run.blocks),
+        stamps=_stamps(run),
         round_ns=round_ns,
         warnings=(*_warnings(run, candidates), *_load_warnings(run, candidates, requests), *quality_warnings(run)),
         quality=summarise_quality(run, level),
         disturbance=summarise_disturbance(run),
-        measuring_error=error,
     )
 
 
@@ -106,6 +103,11 @@ def _one_per_host(run: Run) -> list[Executor]:
 def _engines(blocks: Sequence[Block]) -> tuple[str, ...]:
     known = [block.endpoint for block in blocks if block.endpoint is not None]
     return tuple(sorted({f"{e.engine} {e.engine_version or '(version unknown)'} on {e.device or '?'}" for e in known}))
+
+
+def _stamps(run: Run) -> tuple[str, ...]:
+    """Where arrivals were stamped: by the kernel, at a read in user space, or after decryption."""
+    return tuple(sorted({str(event.data.get("basis")) for event in run.events if event.kind == "stamps"}))
 
 
 def _round_ns(run: Run) -> int | None:
