@@ -588,6 +588,19 @@ class CandidateResult:
     reason: str | None = None
 
 
+SweptOver = Literal["concurrency", "rate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Runs that differ in one number of their load alone; they share `id`, and are run round by round side by side."""
+
+    id: str
+    name: str
+    over: SweptOver
+    values: tuple[float, ...]
+
+
 RunState = Literal["running", "done", "interrupted", "failed"]
 
 
@@ -595,7 +608,7 @@ RunState = Literal["running", "done", "interrupted", "failed"]
 class RunInfo:
     """The manifest: everything of a run but its samples. `flags` are stamps such as `resident` or `allow-shared`.
 
-    `pins` are the digests of a deterministic run.
+    `pins` are the digests of a deterministic run. `sweep`: the sweep that this run is one value of.
     """
 
     id: str
@@ -607,6 +620,7 @@ class RunInfo:
     skipped: tuple[CandidateResult, ...] = ()
     schema_version: int = SCHEMA_VERSION
     pins: Mapping[str, str] = field(default_factory=dict)
+    sweep: Sweep | None = None
 
     @property
     def short_id(self) -> str:

@@ -120,3 +120,43 @@ def test_two_deterministic_runs_of_a_real_engine_export_the_same_golden_file(tmp
     assert pins[0] == pins[1]
     assert exports[0] == exports[1]
     assert json.loads(exports[0])["suite"]["generation"]["temperature"] == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--sweep", "threads=1,2"), "unknown load to sweep 'threads'"),
+        (("--sweep", "concurrency"), "'concurrency' is not a sweep"),
+        (("--sweep", "concurrency=1"), "at least two values"),
+        (("--sweep", "concurrency=1,x"), "'x' is not a whole number"),
+        (("--sweep", "rate=1,1"), "at least two values, each once"),
+        (("--sweep", "rate=1,2", "--rate", "3"), "--sweep rate=1,2 and --rate contradict each other"),
+        (("--sweep", "concurrency=1,8"), "8 requests in flight, and a block has 4"),
+        (("--sweep", "rate=1,2", "--deterministic"), "--deterministic means concurrency 1"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused(plain_place: None, args: tuple[str, ...], said: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        command.main([*FAST, *args], standalone_mode=False)
+    assert said in refused.value.message
+
+
+def test_a_sweep_ends_with_one_table_one_report_and_runs_of_their_own(tmp_path: Path) -> None:
+    args = ("--sweep", "rate=50,100", "--arrivals", "constant", "--rounds", 2, "--repeats", 4, "--name", "load")
+    done = shortlist(*FAST, *args, "--goodput", "latency<1s", "--need", "latency<2s", cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "Sweep   rate 50, 100; each 1 candidates" in done.err
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert "rate 50: Ship ttft=3ms,gap=1ms,chunks=3." in " ".join(done.out.split())
+    (folder,) = tmp_path.glob("shortlist-*")
+    names = {"report.html", "report.md", "report.csv", "report.json", "figures"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert {path.name for path in (folder / "figures").iterdir()} == {"sweep.svg", "sweep-goodput.svg"}
+    shown = shortlist("runs", "show", "load", "--json", cwd=tmp_path).json
+    assert shown["schema"] == "shortlist-sweep"
+    assert [point["value"] for point in shown["data"]["curves"][0]["points"]] == [50.0, 100.0]
+    one = shortlist("runs", "show", "load/rate=100", "--json", cwd=tmp_path).json
+    assert one["data"]["load"]["rate_per_s"] == 100.0
+    more = shortlist("bench", "--resume", "load", "--rounds", 3, cwd=tmp_path)
+    assert more.code == 0, more.err
+    assert "× 3 rounds" in more.out

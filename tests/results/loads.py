@@ -16,6 +16,7 @@ def sample(
     sent_ms: float | None = None,
     status: SampleStatus = "ok",
     text: str = "yes",
+    seq: int = 0,
 ) -> Sample:
     """A reply with its first content at `first_ms` (half-way without one) and its last at `end_ms`."""
     first = (due_ms + end_ms) / 2 if first_ms is None else first_ms
@@ -27,7 +28,7 @@ def sample(
         executor="e",
         phase="measure",
         status=status,
-        seq=0,
+        seq=seq,
         due_ns=round(due_ms * MS),
         sent_ns=round((due_ms if sent_ms is None else sent_ms) * MS),
         end_ns=round(end_ms * MS),

@@ -87,3 +87,12 @@ def test_an_unknown_figure_names_those_there_are_and_one_limit_each_is_enough() 
         parse_limits(["tttf<1s"])
     with pytest.raises(BadInput, match="two limits on ttft"):
         parse_limits(["ttft<1s", "ttft<2s"])
+
+
+def test_what_was_measured_again_after_a_wait_stretches_no_window() -> None:
+    plain = [replace(one, seq=place) for place, one in enumerate(steady(40))]
+    with_repeat = [*plain[:20], sample(9000, 9100, seq=41), *plain[21:]]
+    for samples in (plain, with_repeat):
+        found = figures(samples, limits="latency<150ms")
+        assert found["goodput"].point == pytest.approx(40 / 2.05)
+        assert found["goodput.share"].point == 1.0

@@ -1,5 +1,6 @@
 """Whether a load was reached: known stamps give known numbers, and a backlog that grows is told."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -139,3 +140,12 @@ def test_the_made_queue_is_what_it_says() -> None:
     some = queue(20, 100, 50, slots=2)
     ends = sorted(s.end_ns or 0 for s in some)
     assert all(later - first >= 99_999_999 for first, later in pairwise(ends[::2]))
+
+
+def test_what_was_measured_again_after_a_wait_changes_neither_rate_nor_number_in_flight() -> None:
+    plain = [replace(one, seq=place) for place, one in enumerate(closed_loop(4, 40))]
+    again = sample(9000, 9100, seq=44)
+    with_repeat = [*plain[:20], again, *plain[21:]]
+    for name, exact in (("reached.concurrency", 4.0), ("reached.completed", 40.0)):
+        assert figures(CLOSED, plain)[name].point == pytest.approx(exact, rel=0.02)
+        assert figures(CLOSED, with_repeat)[name].point == pytest.approx(exact, rel=0.03)

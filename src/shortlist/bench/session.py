@@ -41,11 +41,15 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A run that is laid out and not started (or not taken up) yet. `run` is what is stored of it so far."""
+    """A run that is laid out and not started (or not taken up) yet. `run` is what is stored of it so far.
+
+    `only_round` leaves the blocks of other rounds for later.
+    """
 
     info: RunInfo
     paths: Mapping[str, Path]
     run: Run | None = None
+    only_round: int | None = None
 
     @property
     def is_resumed(self) -> bool:
@@ -146,32 +150,52 @@ async def run_session(
     budget_ns: int | None = None,
     on_ack: OnAck | None = None,
 ) -> RunState:
-    """Carry the run out under the host's lock, and store the state that it is left in; that state.
+    """Carry the run out under the host's lock; see `carry_out`. Raises HostBusy."""
+    await _check_endpoint(session, connection, store.path.parent)
+    with bench_lock(f"shortlist bench, run {session.info.short_id}"):
+        return await carry_out(session, store, connection, progress, budget_ns=budget_ns, on_ack=on_ack)
 
-    A cancellation cuts the running block, leaves the run `interrupted` and comes out again. Raises HostBusy; StoreError
-    when results could not be written (what was measured is in the reserve file then).
+
+async def carry_out(
+    session: Session,
+    store: Store,
+    connection: Connection,
+    progress: Progress,
+    *,
+    budget_ns: int | None = None,
+    on_ack: OnAck | None = None,
+) -> RunState:
+    """Run the blocks that are left, and store the state that the run is left in; that state. The caller has the lock.
+
+    A cancellation cuts the running block, leaves the run `interrupted` and comes out again. Raises StoreError when
+    results could not be written (what was measured is in the reserve file then).
     """
     info = session.info
-    await _check_endpoint(session, connection, store.path.parent)
-    with bench_lock(f"shortlist bench, run {info.short_id}"):
-        sink = Sink(store, info.id, on_ack)  # before the run is stored: a full disk refuses here
-        state: RunState = "failed"
-        is_stored = False
-        try:
-            _store_start(session, store)
-            is_stored = True
-            job = replace(_job(session, store, connection, budget_ns), course=_course(session, store, sink))
-            state = await Bench(job, sink, progress).run()
-        except asyncio.CancelledError:
+    sink = Sink(store, info.id, on_ack)  # before the run is stored: a full disk refuses here
+    state: RunState = "failed"
+    is_stored = False
+    try:
+        _store_start(session, store)
+        is_stored = True
+        job = replace(_job(session, store, connection, budget_ns), course=_course(session, store, sink))
+        state = await Bench(job, sink, progress).run()
+        if state == "done" and session.only_round is not None and _is_unfinished(session):
             state = "interrupted"
-            raise
-        finally:
-            sink.close()
-            if is_stored and sink.failed is None:
-                store.set_state(info.id, state)
-        if sink.failed is not None:
-            raise _told(sink, sink.failed)
-        return state
+    except asyncio.CancelledError:
+        state = "interrupted"
+        raise
+    finally:
+        sink.close()
+        if is_stored and sink.failed is None:
+            store.set_state(info.id, state)
+    if sink.failed is not None:
+        raise _told(sink, sink.failed)
+    return state
+
+
+def _is_unfinished(session: Session) -> bool:
+    """Whether blocks of other rounds than the one that was run are left."""
+    return any(block.round != session.only_round for block in session.blocks_left)
 
 
 def _course(session: Session, store: Store, sink: Sink) -> Course | None:
@@ -245,12 +269,20 @@ def _job(session: Session, store: Store, connection: Connection, budget_ns: int 
         log_dir=store.path.parent / "logs" / session.info.short_id,
         axis=RunAxis.resume(_started_wall_ns(session.info)) if run else RunAxis.start(),
         clock=SYSTEM,
-        over=_over(run),
+        over=_over(run) | _other_rounds(session),
         attempts=attempts,
         deadline_ns=None if budget_ns is None else SYSTEM.now_ns() + budget_ns,
         home=store.path.parent,
         tariff=connection.tariff,
     )
+
+
+def _other_rounds(session: Session) -> frozenset[tuple[str, int]]:
+    """Blocks that are left for later."""
+    if session.only_round is None:
+        return frozenset()
+    blocks = session.info.plan.blocks
+    return frozenset((b.candidate, b.round) for b in blocks if b.round != session.only_round)
 
 
 def _started_wall_ns(info: RunInfo) -> int:

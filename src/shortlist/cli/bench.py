@@ -64,6 +64,7 @@ def _setting_flags(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--header", multiple=True, help="'Name: value' for the endpoint; may be given again.")
 @click.option("--fixed-tokens", type=click.IntRange(1), help="Ignore the end token: pure speed, N tokens each.")
 @click.option("--repeats", type=click.IntRange(1), default=1, help="How often a block asks each prompt. [1]")
+@click.option("--sweep", metavar="LOADS", help="A run per load, as concurrency=1,4,16 or rate=0.5,1,2.")
 @click.option("--goodput", multiple=True, metavar="LIMIT", help="Count requests that kept this, as 'ttft<500ms'.")
 @click.option("--deterministic", is_flag=True, help="Pin all that moves answers; report what repeated.")
 @click.option("--prefix-cache", is_flag=True, help="Leave the engine's prompt cache on.")
@@ -92,12 +93,17 @@ def command(**options: Any) -> int:
 def run_bench(settings: Settings, asked: Asked) -> int:
     """The whole of `bench`; its exit code."""
     from shortlist.bench.session import settle
+    from shortlist.cli.sweeping import bench_sweep, fresh_sweep, resumed_sweep
     from shortlist.results.store import Store
 
-    _headers(asked.header)
+    headers(asked.header)
     if asked.needs.is_given:
         read_needs(asked.needs)  # what is wrong there is told before anything is measured
     with Store.open(settings.home / "results.db") as store:
+        swept = fresh_sweep(settings, asked) if asked.sweep and not asked.resume else ()
+        swept = swept or (resumed_sweep(store, settings, asked) if asked.resume else ())
+        if swept:
+            return bench_sweep(swept, store, settings, asked)
         session = resumed(store, settings, asked) if asked.resume else fresh(settings, asked)
         session, estimate_ns = fit(session, store, asked)
         announce(session)
@@ -117,7 +123,7 @@ def _carry_out(session: "Session", store: "Store", settings: Settings, asked: As
     plan, short = session.info.plan, session.info.short_id
     is_live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     progress = LiveProgress(plan, session.cells_left, estimate_ns) if is_live else LineProgress(plan)
-    connection = Connection(settings.api_key_file, _headers(asked.header), tariff_of(settings))
+    connection = Connection(settings.api_key_file, headers(asked.header), tariff_of(settings))
     budget_ns = units.parse_duration_ns(asked.budget) if asked.budget else None
     resume = f"shortlist bench --resume {short}{_repeated(settings, asked)}"
     try:
@@ -139,14 +145,15 @@ def _repeated(settings: Settings, asked: Asked) -> str:
     return key + "".join(f" --header '{text.partition(':')[0]}: ...'" for text in asked.header)
 
 
-def _headers(given: tuple[str, ...]) -> Mapping[str, str]:
-    headers = {}
+def headers(given: tuple[str, ...]) -> Mapping[str, str]:
+    """The headers of --header. Raises BadInput for one that is none."""
+    found = {}
     for text in given:
         name, colon, value = text.partition(":")
         if not colon or not name.strip():
             raise BadInput(f"{text!r} is not a header", hint="write it like --header 'X-Team: edge'")
-        headers[name.strip()] = value.strip()
-    return headers
+        found[name.strip()] = value.strip()
+    return found
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

@@ -39,6 +39,7 @@ class Asked:
     deterministic: bool = False
     cold: bool = False
     race: bool = False
+    sweep: str | None = None
     resume: str | None = None
     rounds: int | None = None
     plan: bool = False
@@ -49,8 +50,9 @@ class Asked:
     needs: AskedNeeds = field(default_factory=AskedNeeds)
 
 
-def fresh(settings: Settings, asked: Asked) -> "Session":
-    """A new run: candidates, prompts and rounds as they were asked for."""
+def fresh(settings: Settings, asked: Asked, like: "Session | None" = None) -> "Session":
+    """A new run: candidates, prompts and rounds as they were asked for, or those of another session."""
+    from shortlist.bench.roster import Roster
     from shortlist.bench.session import new_session, pinned
 
     if asked.race and asked.deterministic:
@@ -60,8 +62,12 @@ def fresh(settings: Settings, asked: Asked) -> "Session":
         )
     if asked.deterministic:
         settings = deterministic(settings, prefix_cache=asked.prefix_cache)
-    roster, listing = _roster(settings, asked)
-    prompts = _prompts(settings, asked, listing.prompts if listing else None, asked.models_file)
+    if like is None:
+        roster, listing = _roster(settings, asked)
+        prompts = _prompts(settings, asked, listing.prompts if listing else None, asked.models_file)
+    else:
+        roster = Roster(like.info.plan.candidates, like.paths, like.info.skipped)
+        prompts = like.info.plan.suite.prompts
     suite, raced_by = _suite(settings, asked, prompts), read_needs(asked.needs) if asked.race else None
     session = new_session(suite, roster, asked.name, _stamps(settings, asked), raced_by)
     return pinned(session) if asked.deterministic else session
@@ -186,6 +192,7 @@ _NOT_WITH_RESUME = (
     "goodput",
     "deterministic",
     "race",
+    "sweep",
 )
 _WITH_RESUME = ("rounds", "api_key_file", "ascii")
 
@@ -214,7 +221,7 @@ def fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, flo
     from shortlist.bench.race import needs_of, plan_race
 
     plan = session.info.plan
-    by_candidate = paces(plan, _earlier(store, plan.candidates))
+    by_candidate = paces(plan, earlier_runs(store, plan.candidates))
     if asked.budget and not session.is_resumed:
         fitting = rounds_that_fit(plan, by_candidate, units.parse_duration_ns(asked.budget))
         if fitting < plan.suite.rounds:
@@ -234,15 +241,15 @@ def fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, flo
     return session, estimate
 
 
-def _earlier(store: "Store", candidates: tuple[Candidate, ...]) -> "list[Run]":
+def earlier_runs(store: "Store", candidates: tuple[Candidate, ...]) -> "list[Run]":
     """The newest few runs that measured one of these, for the estimate."""
     labels = {candidate.label for candidate in candidates}
     found = [run for run in store.list_runs() if labels & set(run.candidates) and run.accepted]
     return [store.load_run(run.id) for run in found[:3]]
 
 
-def announce(session: "Session") -> None:
-    """How the numbers will be made, before they appear."""
+def announce(session: "Session", *, has_load: bool = True) -> None:
+    """How the numbers will be made, before they appear; a sweep tells its loads itself."""
     from shortlist.bench.run import NO_WATCH
     from shortlist.cli.looks import planned_looks
     from shortlist.machine import host_facts, one_line
@@ -263,6 +270,8 @@ def announce(session: "Session") -> None:
     load = session.info.plan.suite.load
     if "nonce" in session.info.flags:
         say("note: a random text goes before each prompt, since the endpoint's prompt cache cannot be switched off")
+    if not has_load:
+        return
     if load.kind == "open":
         ours = "" if "nonce" in session.info.flags else f"; {units.counted(load.concurrency, 'slot')} in each engine"
         say(f"Load    {load.rate_per_s:g} requests/s, {load.arrivals} arrivals, open loop{ours}")

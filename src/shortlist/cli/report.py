@@ -37,10 +37,14 @@ def command(
 ) -> None:
     """Write a run as report.html, report.md, report.csv and report.json, and its pictures as figures/*.svg.
 
+    RUN may be a sweep's name too: then all its values stand in one table and one picture.
+
     A run that `choose` or `bench --need` decided on is reported with that decision, made again from the same needs.
     """
     from shortlist.cli.runs import open_store
+    from shortlist.cli.sweeping import sweep_of
     from shortlist.report.files import write_report
+    from shortlist.report.sweep_files import write_sweep
     from shortlist.results.goodput import with_limits
     from shortlist.results.series import series
     from shortlist.results.summary import summarise
@@ -52,6 +56,11 @@ def command(
         if part not in FORMATS:
             raise UnknownName("format", part, FORMATS)
     with open_store() as store:
+        swept = sweep_of(store, run, goodput)
+        if swept is not None:
+            for path in write_sweep(swept, out or Path(f"shortlist-{swept.sweep}"), wanted, png=png):
+                emit(str(path))
+            return
         whole = with_limits(store.load_run(store.resolve(run)), goodput)
         decision = _decision(store, whole, choice)
     folder = out or Path(f"shortlist-{whole.info.short_id}")

@@ -53,11 +53,16 @@ def list_(*, as_json: bool) -> None:
 @click.option("--worse-than", "base", metavar="RUN", help="The answers that were better in this run, side by side.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(*, run: str, base: str | None, as_json: bool) -> None:
-    """What a run came to."""
+    """What a run came to, or a sweep by its name."""
     from shortlist.cli.report import show as show_summary
+    from shortlist.cli.sweeping import show_sweep, sweep_of
     from shortlist.results.summary import summarise
 
     with open_store() as store:
+        swept = None if base is not None else sweep_of(store, run)
+        if swept is not None:
+            show_sweep(swept, as_json=as_json, is_ascii=settings.load().ascii)
+            return
         whole = store.load_run(store.resolve(run))
         before = None if base is None else store.load_run(store.resolve(base))
     if before is not None:

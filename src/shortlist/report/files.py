@@ -14,6 +14,7 @@ from shortlist.report.markdown import render_markdown
 from shortlist.report.pictures.style import file_style
 from shortlist.report.png import find_font, svg_to_png
 from shortlist.report.scene import Scene
+from shortlist.report.svg import Picture
 from shortlist.results.figures import RunSummary
 from shortlist.results.series import Series
 
@@ -40,15 +41,27 @@ def write_report(
     folder are removed: they would show another decision. Raises BadInput for an unknown format, or where a PNG cannot
     be made; StoreError where nothing can be written.
     """
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown:
-        raise BadInput(f"no report is written as {unknown[0]!r}", hint=f"--format {','.join(FORMATS)}")
+    check_formats(formats)
     scene = Scene(summary, decision, series)
     contents = [
         (out_dir / f"report.{name}", _render(name, scene, all_answers=all_answers).encode("utf-8"))
         for name in dict.fromkeys(formats)
     ]
-    pictures = _pictures(scene, out_dir / FIGURES, png=png)
+    drawn = picture_files(gallery(scene).pictures, out_dir / FIGURES, png=png)
+    return write_files(out_dir, contents, drawn)
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Raises BadInput for a format that there is not."""
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise BadInput(f"no report is written as {unknown[0]!r}", hint=f"--format {','.join(FORMATS)}")
+
+
+def write_files(
+    out_dir: Path, contents: Sequence[tuple[Path, bytes]], pictures: Sequence[tuple[Path, bytes]]
+) -> tuple[Path, ...]:
+    """Each whole or not at all, older pictures of ours removed; the paths. Raises StoreError."""
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
         _clear_old_pictures(out_dir / FIGURES, {path.name for path, _ in pictures})
@@ -68,9 +81,10 @@ def _render(name: str, scene: Scene, *, all_answers: bool) -> str:
     return render(scene.summary, scene.decision)
 
 
-def _pictures(scene: Scene, folder: Path, *, png: bool) -> list[tuple[Path, bytes]]:
+def picture_files(pictures: Sequence[Picture], folder: Path, *, png: bool) -> list[tuple[Path, bytes]]:
+    """The pictures as SVG files, with `png` also as PNG. Raises BadInput where a PNG cannot be made."""
     style = file_style()
-    files = [(picture.name, picture.file(style)) for picture in gallery(scene).pictures]
+    files = [(picture.name, picture.file(style)) for picture in pictures]
     found = [(folder / f"{name}.svg", svg.encode("utf-8")) for name, svg in files]
     if png and files:
         font = find_font()

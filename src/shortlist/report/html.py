@@ -38,24 +38,31 @@ def render_html(scene: Scene, *, all_answers: bool = False) -> str:
     kept = [(ident, head, body) for ident, head, body in sections if body]
     links = (tag("li", tag("a", head, href=f"#{ident}")) for ident, head, _ in kept)
     nav = tag("nav", tag("ul", *links), aria_label="Parts of this report")
-    parts = (
-        tag("section", tag("h2", head, id=f"{ident}-h"), body, id=ident, aria_labelledby=f"{ident}-h")
-        for ident, head, body in kept
-    )
+    parts = (section(ident, head, body) for ident, head, body in kept)
     top = tag("header", *_top(scene), nav)
-    main = tag("main", top, *parts, _foot(), id="main", tabindex=-1)
-    return "<!doctype html>\n" + tag("html", _head(scene), _body(main), lang="en") + "\n"
+    title = run_line(scene.summary) if scene.decision is None else scene.decision.sentence
+    return page(title, top, *parts)
 
 
-def _head(scene: Scene) -> Markup:
+def section(ident: str, head: str, body: Markup) -> Markup:
+    """A part of the page under its heading."""
+    return tag("section", tag("h2", head, id=f"{ident}-h"), body, id=ident, aria_labelledby=f"{ident}-h")
+
+
+def page(title: str, *parts: Markup) -> str:
+    """A whole page that asks for nothing and runs nothing; its parts stand one below the other."""
+    main = tag("main", *parts, _foot(), id="main", tabindex=-1)
+    return "<!doctype html>\n" + tag("html", _head(title), _body(main), lang="en") + "\n"
+
+
+def _head(title: str) -> Markup:
     meta = (
         tag("meta", charset="utf-8"),
         tag("meta", http_equiv="Content-Security-Policy", content=security_policy(PAGE_STYLE)),
         tag("meta", name="viewport", content="width=device-width,initial-scale=1"),
         tag("meta", name="referrer", content="no-referrer"),
     )
-    title = "Shortlist: " + (run_line(scene.summary) if scene.decision is None else scene.decision.sentence)[:200]
-    return tag("head", *meta, tag("title", title), Markup(f"<style>{PAGE_STYLE}</style>"))
+    return tag("head", *meta, tag("title", f"Shortlist: {title[:200]}"), Markup(f"<style>{PAGE_STYLE}</style>"))
 
 
 def _body(main: Markup) -> Markup:

@@ -84,17 +84,17 @@ def render_markdown(summary: RunSummary, decision: Decision | None = None) -> st
         f"Started {markdown_inline(summary.started_at)}, {summary.state}.",
         *(f"> **Warning:** {markdown_inline(warning)}" for warning in summary.warnings),
         _workshop_table(summary),
-        _bullets(notes(summary)),
+        bullets_md(notes(summary)),
         *_quality(summary),
         "## Told apart?",
-        _bullets(comparison_line(summary, one) for one in summary.comparisons) or "Nothing to compare.",
+        bullets_md(comparison_line(summary, one) for one in summary.comparisons) or "Nothing to compare.",
         "## Not measured, or not wholly",
         _reasons(summary.candidates),
         "## Speed in detail",
         _figures_table(summary.candidates, _DETAILS),
         "## Prefill, decode and the roofline",
         _figures_table(summary.candidates, PHASES),
-        _bullets(phase_notes(summary)),
+        bullets_md(phase_notes(summary)),
         *_energy(summary),
         "## Load, memory, disk",
         _figures_table(summary.candidates, _RESOURCES),
@@ -123,8 +123,8 @@ def _repeated(summary: RunSummary) -> list[str]:
     if not summary.repeatability:
         return []
     pinned = [[markdown_inline(name), f"`{digest}`"] for name, digest in summary.pins.items()]
-    table = _table(["Pinned", "Digest"], pinned) if pinned else ""
-    return ["## Repeatability", _bullets(repeatability_lines(summary)), table]
+    table = table_md(["Pinned", "Digest"], pinned) if pinned else ""
+    return ["## Repeatability", bullets_md(repeatability_lines(summary)), table]
 
 
 def _quality(summary: RunSummary) -> list[str]:
@@ -135,7 +135,7 @@ def _quality(summary: RunSummary) -> list[str]:
     return [
         "## Quality",
         _figures_table(summary.candidates, _QUALITY),
-        _table(["The floor", "Facets"], nulls) if nulls else "",
+        table_md(["The floor", "Facets"], nulls) if nulls else "",
     ]
 
 
@@ -143,7 +143,7 @@ def _energy(summary: RunSummary) -> list[str]:
     """Energy and cost with their bases; nothing where neither was counted."""
     if not has_any(summary, ENERGY):
         return []
-    return ["## Energy and cost", _figures_table(summary.candidates, ENERGY), _bullets(energy_notes(summary))]
+    return ["## Energy and cost", _figures_table(summary.candidates, ENERGY), bullets_md(energy_notes(summary))]
 
 
 def _decision(summary: RunSummary, decision: Decision | None) -> list[str]:
@@ -161,10 +161,10 @@ def _decision(summary: RunSummary, decision: Decision | None) -> list[str]:
         ]
         for candidate in shown
     ]
-    parts = [f"# {markdown_inline(decision.sentence)}", _bullets(footing(decision)), _table(head, rows)]
+    parts = [f"# {markdown_inline(decision.sentence)}", bullets_md(footing(decision)), table_md(head, rows)]
     flips = flip_lines(decision)
     if flips:
-        parts += ["## What would change this", _bullets(flips)]
+        parts += ["## What would change this", bullets_md(flips)]
     if decision.differences:
         against = markdown_inline(scene.label(scene.reference or ""))
         parts += [f"## Difference to {against}", _differences(scene, decision)]
@@ -190,18 +190,20 @@ def _differences(scene: Scene, decision: Decision) -> str:
         ]
         for one in decision.differences
     ]
-    return _table(["Candidate", "In", "Difference", "Verdict"], rows)
+    return table_md(["Candidate", "In", "Difference", "Verdict"], rows)
 
 
 def _row(cells: Iterable[str]) -> str:
     return f"|{'|'.join(cells)}|"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table_md(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; its cells are Markdown already."""
     return "\n".join([_row(head), _row("---" for _ in head), *(_row(row) for row in rows)])
 
 
-def _bullets(lines: Iterable[str]) -> str:
+def bullets_md(lines: Iterable[str]) -> str:
+    """A list of sentences, escaped here."""
     return "\n".join(f"- {markdown_inline(line)}" for line in lines)
 
 
@@ -220,7 +222,7 @@ def _workshop_table(summary: RunSummary) -> str:
         seed = (_bare(mean, 1e9, 2), _bare(p95, 1e9, 2), _bare(tps, 1, 1))
         ours = (with_error(mean), with_error(p95), with_error(tps))
         rows.append([markdown_inline(one.label), *seed, *ours, f"{GLYPHS[one.status]} {one.status}"])
-    return _table(head, rows)
+    return table_md(head, rows)
 
 
 def _reasons(candidates: Sequence[CandidateSummary]) -> str:
@@ -238,7 +240,7 @@ def _figures_table(candidates: Sequence[CandidateSummary], wanted: Sequence[tupl
     if not names:
         return "Nothing was measured."
     rows = ([markdown_inline(one.label), *(with_error(one.figures.get(name)) for _, name in names)] for one in measured)
-    return _table(["Model", *(head for head, _ in names)], rows)
+    return table_md(["Model", *(head for head, _ in names)], rows)
 
 
 def _is_given(interval: Interval | None) -> bool:
@@ -261,7 +263,7 @@ def _prompt_table(summary: RunSummary) -> str:
         for figure in prompt.figures
         if figure.n
     ]
-    return _table(head, rows)
+    return table_md(head, rows)
 
 
 def _outliers(figure: PromptFigure) -> str:
@@ -274,7 +276,7 @@ def _answers(summary: RunSummary, prompt: PromptSummary) -> str:
     if prompt.answers:
         head = [markdown_inline(summary.label_of(answer.candidate)) for answer in prompt.answers]
         rows = [[_said(answer) for answer in prompt.answers], [_about(answer) for answer in prompt.answers]]
-        parts.append(_table(head, rows))
+        parts.append(table_md(head, rows))
     return "\n\n".join(parts)
 
 
@@ -311,4 +313,6 @@ def _manner(summary: RunSummary) -> str:
     if generation.fixed_tokens is not None:
         facts.append(("fixed length", f"{generation.fixed_tokens} tokens, the end token ignored"))
     facts += [("host", host.get("line", "not told")) for host in summary.hosts]
-    return _table(["What", "Value"], [[markdown_inline(str(name)), markdown_inline(str(fact))] for name, fact in facts])
+    return table_md(
+        ["What", "Value"], [[markdown_inline(str(name)), markdown_inline(str(fact))] for name, fact in facts]
+    )

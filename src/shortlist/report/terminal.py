@@ -87,24 +87,25 @@ def summary_lines(
 ) -> list[Text]:
     """The lines of the table and of what stands under it; a decision above it has told who is ahead already."""
     sign = ascii_only if is_ascii else str
-    lines = _wrapped(sign(one_line(run_line(summary))), width, "")
+    lines = wrapped(sign(one_line(run_line(summary))), width, "")
     lines.append(Text())
     lines += _table(summary.candidates, sign, width)
     for name, interval in (summary.quality.nulls if summary.quality else {}).items():
         lines.append(Text(sign(f"  {name} answer (the floor): {with_error(interval)} of facets")))
     lines.append(Text())
     for one in () if is_decided else summary.comparisons:
-        lines += _wrapped(sign(one_line(comparison_line(summary, one))), width, "  ")
+        lines += wrapped(sign(one_line(comparison_line(summary, one))), width, "  ")
     for note in notes(summary):
-        lines += _wrapped(sign(one_line(note)), width, "  ")
+        lines += wrapped(sign(one_line(note)), width, "  ")
     for line in repeatability_lines(summary) if DETERMINISTIC in summary.flags else ():
-        lines += _wrapped(sign(one_line(line)), width, "  ")
+        lines += wrapped(sign(one_line(line)), width, "  ")
     for warning in summary.warnings:
-        lines += _wrapped(sign(one_line(f"! {warning}")), width, "", "yellow")
+        lines += wrapped(sign(one_line(f"! {warning}")), width, "", "yellow")
     return lines
 
 
-def _wrapped(text: str, width: int, indent: str, style: str = "") -> list[Text]:
+def wrapped(text: str, width: int, indent: str, style: str = "") -> list[Text]:
+    """A sentence over as many lines as it takes."""
     found = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False)
     return [Text(line, style=style) for line in found]
 
@@ -130,13 +131,13 @@ def _table(candidates: Sequence[CandidateSummary], sign: Callable[[str], str], w
             break
         columns.pop()
     name_width = max(1, name_width)
-    head = "".join("  " + _padded(column.head, widths[column]) for column in columns)
+    head = "".join("  " + padded(column.head, widths[column]) for column in columns)
     lines = [Text(" " * (4 + name_width + state_width) + head.rstrip())] if columns else []
     for row, one in enumerate(candidates):
-        line = Text("  " + _padded(cut(names[row], name_width, sign("…")), name_width) + "  ")
-        line.append(_padded(states[row], state_width), _STYLES[one.status])
+        line = Text("  " + padded(cut(names[row], name_width, sign("…")), name_width) + "  ")
+        line.append(padded(states[row], state_width), _STYLES[one.status])
         if one.n > one.failed:
-            line.append("".join("  " + _padded(cells[column][row], widths[column]) for column in columns).rstrip())
+            line.append("".join("  " + padded(cells[column][row], widths[column]) for column in columns).rstrip())
         if one.reason:
             # An engine's log stands below the first line; the report and `runs export` have it.
             reason = sign(one_line(one.reason.strip().split("\n", 1)[0]))
@@ -152,8 +153,9 @@ def _with_reason(line: Text, reason: str, width: int, *, is_measured: bool) -> l
         line.append(f"  {reason}")
         return [line]
     line.rstrip()
-    return [line, *_wrapped(reason, width, "      ")]
+    return [line, *wrapped(reason, width, "      ")]
 
 
-def _padded(text: str, width: int) -> str:
+def padded(text: str, width: int) -> str:
+    """The text and spaces up to so many terminal cells."""
     return text + " " * max(0, width - cell_len(text))

@@ -1,6 +1,6 @@
 """The accepted requests of a run, by candidate, round and prompt: what every summary is made from."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -59,6 +59,15 @@ class Requests:
         """The measure's mean in each round that has it."""
         rounds = (one.values(measure) for one in self.by_round())
         return [sum(values) / len(values) for values in rounds if values]
+
+
+def first_pass(samples: Sequence[Sample], warmups: int) -> list[Sample]:
+    """Of one round's accepted samples, those that came before anything was measured again.
+
+    What is measured again comes later, beside requests of no cell, after a wait for a quiet host: a rate, or a number
+    in flight, taken over that would be a statement about the wait.
+    """
+    return [sample for sample in samples if sample.seq < warmups + len(samples)]
 
 
 def requests_by_candidate(run: Run) -> dict[str, Requests]:

@@ -70,7 +70,7 @@ FIGURES: Mapping[str, str] = {
     "goodput.share": "requests that kept the stated limits",
     "reached.concurrency": "requests in flight on average, until the last one was sent (closed loop)",
     "reached.rate": "requests sent per second (open loop)",
-    "reached.completed": "replies completed per second (open loop)",
+    "reached.completed": "replies completed per second: over the block (closed), from the first end to the last (open)",
     "backlog": "arrivals that piled up: 0 where the number in flight settles (open loop)",
     "late.p99": "99th percentile of the client's own delay, from due to sent",
     "total_tokens_per_s": "the workshop's figure: prompt and completion tokens over latency",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from shortlist.errors import BadInput, UnknownName
 from shortlist.records import Interval, Run, Sample
 from shortlist.results import metrics
-from shortlist.results.accepted import Requests
+from shortlist.results.accepted import Requests, first_pass
 from shortlist.stats.intervals import proportion, ratio_of_sums
 from shortlist.units import parse_duration_ns
 
@@ -81,11 +81,13 @@ def needs_stream(limits: Iterable[Limit]) -> bool:
 
 
 def goodput_figures(
-    requests: Requests, limits: Sequence[Limit], *, is_streamed: bool, level: float
+    requests: Requests, limits: Sequence[Limit], *, is_streamed: bool, level: float, warmups: int = 0
 ) -> dict[str, Interval]:
     """`goodput`, in requests/s with t over rounds, and `goodput.share`; nothing without limits.
 
-    The window of a round: first due to last content. Withheld under 30 requests, and where a limit needs a stream.
+    The window of a round: first due to last content, less what was measured again after its first `warmups` samples and
+    cells; those repeats stand in for the requests that they replace. Withheld under 30 requests, and where a limit
+    needs a stream.
     """
     if not limits:
         return {}
@@ -98,7 +100,7 @@ def goodput_figures(
     good, seconds = [], []
     for one in requests.by_round():
         good.append(float(_kept(one.samples, limits)))
-        seconds.append(window_ns(one.samples) / 1e9)
+        seconds.append(window_ns(first_pass(one.samples, warmups)) / 1e9)
     if not all(seconds):
         return {name: _withheld(unit, "a round took no time", level) for name, unit in _UNITS.items()}
     basis = ", ".join(limit.text for limit in limits)

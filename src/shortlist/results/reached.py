@@ -8,7 +8,7 @@ import numpy as np
 
 from shortlist.records import Interval, LoadShape, Sample
 from shortlist.results import metrics
-from shortlist.results.accepted import Requests
+from shortlist.results.accepted import Requests, first_pass
 from shortlist.stats.intervals import mean_t
 from shortlist.units import duration, rate
 
@@ -24,24 +24,36 @@ _LATE_NS = 10**6
 _REQUESTS, _PER_S, _SHARE = "requests", "requests/s", "share"
 
 
-def reached_figures(requests: Requests, load: LoadShape, level: float) -> dict[str, Interval]:
-    """Closed: `reached.concurrency`. Open: `reached.rate` (sent), `reached.completed`, `backlog`. Both: `late.p99`."""
+def reached_figures(requests: Requests, load: LoadShape, level: float, warmups: int = 0) -> dict[str, Interval]:
+    """Closed: `reached.concurrency`. Open: `reached.rate` (sent), `backlog`. Both: `reached.completed`, `late.p99`."""
     if not requests.items:
         return {}
+
+    def over_rounds(measure: Callable[[Sequence[Sample]], float | None], unit: str, *, is_share: bool) -> Interval:
+        return _over_rounds(requests, (measure, warmups, is_share), unit, level)
+
     found = {"late.p99": _late(requests, level)}
     if load.kind == "closed":
-        found["reached.concurrency"] = _over_rounds(requests, in_flight_mean, _REQUESTS, level)
+        found["reached.completed"] = over_rounds(closed_rate_per_s, _PER_S, is_share=True)
+        found["reached.concurrency"] = over_rounds(in_flight_mean, _REQUESTS, is_share=True)
     else:
-        found["reached.rate"] = _over_rounds(requests, send_rate_per_s, _PER_S, level)
-        found["reached.completed"] = _over_rounds(requests, completion_rate_per_s, _PER_S, level)
-        found["backlog"] = _over_rounds(requests, backlog_share, _SHARE, level)
+        found["reached.rate"] = over_rounds(send_rate_per_s, _PER_S, is_share=False)
+        found["reached.completed"] = over_rounds(completion_rate_per_s, _PER_S, is_share=False)
+        found["backlog"] = over_rounds(backlog_share, _SHARE, is_share=False)
     return found
 
 
 def _over_rounds(
-    requests: Requests, measure: Callable[[Sequence[Sample]], float | None], unit: str, level: float
+    requests: Requests, how: tuple[Callable[[Sequence[Sample]], float | None], int, bool], unit: str, level: float
 ) -> Interval:
-    values = [value for one in requests.by_round() if (value := measure(one.samples)) is not None]
+    """A measure of each round's first pass; `is_share`: those measured again later are counted in by their number."""
+    measure, warmups, is_share = how
+    values = []
+    for one in requests.by_round():
+        first = first_pass(one.samples, warmups)
+        value = measure(first)
+        if value is not None:
+            values.append(value * len(one.samples) / len(first) if is_share else value)
     found = mean_t(values, unit, level=level)
     return found if values else replace(found, note="too few requests in a round to tell")
 
@@ -75,6 +87,13 @@ def send_rate_per_s(samples: Sequence[Sample]) -> float | None:
 def completion_rate_per_s(samples: Sequence[Sample]) -> float | None:
     """Complete replies per second, between the first and the last end: no ramp at the start and no tail in it."""
     return _rate([s.end_ns for s in samples if metrics.is_complete(s) and s.end_ns is not None])
+
+
+def closed_rate_per_s(samples: Sequence[Sample]) -> float | None:
+    """Complete replies over the block: first due to last end. A closed loop answers in bursts of its slots."""
+    ends = [s.end_ns for s in samples if metrics.is_complete(s) and s.end_ns is not None]
+    span = max(ends) - min(s.due_ns for s in samples) if ends else 0
+    return len(ends) / span * 1e9 if span > 0 else None
 
 
 def due_rate_per_s(samples: Sequence[Sample]) -> float | None:

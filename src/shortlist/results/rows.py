@@ -136,6 +136,7 @@ def run_row(info: RunInfo) -> dict[str, Any]:
         "flags": info.flags,
         "skipped": info.skipped,
         "pins": info.pins,
+        "sweep": info.sweep,
     }
     return {
         "id": info.id,

@@ -137,8 +137,7 @@ def _candidate(run: Run, candidate: Candidate, requests: Requests, manner: Manne
     found = {
         **figures_of.speed_figures(requests, manner),
         **figures_of.answer_figures(requests, manner),
-        **goodput_figures(requests, manner.limits, is_streamed=manner.is_streamed, level=manner.level),
-        **reached_figures(requests, run.info.plan.suite.load, manner.level),
+        **_load_figures(run, requests, manner),
         **figures_of.load_figures((block for block in blocks if block.id in done), manner.level),
         **figures_of.memory_figures(points, manner.level),
         **figures_of.footprint_figures(candidate.variant),
@@ -279,6 +278,13 @@ def _warnings(run: Run, candidates: Sequence[CandidateSummary]) -> tuple[str, ..
     messages = (event.data.get("message") for event in run.events if event.kind == "warning")
     found += [message for message in messages if isinstance(message, str)]
     return tuple(dict.fromkeys(found))
+
+
+def _load_figures(run: Run, requests: Requests, manner: Manner) -> dict[str, Interval]:
+    suite = run.info.plan.suite
+    warmups = suite.warmup * suite.load.concurrency
+    good = goodput_figures(requests, manner.limits, is_streamed=manner.is_streamed, level=manner.level, warmups=warmups)
+    return {**good, **reached_figures(requests, suite.load, manner.level, warmups)}
 
 
 def _load_warnings(run: Run, candidates: Sequence[CandidateSummary], requests: Mapping[str, Requests]) -> Iterator[str]:
