@@ -8,7 +8,7 @@ import pytest
 
 from results.two_runs import Change, base_run, head_run
 from shortlist.errors import BadInput, UnknownName
-from shortlist.records import Run, Sample
+from shortlist.records import LoadShape, Run, Sample
 from shortlist.results.between_runs import HostSpread
 from shortlist.results.changes import MetricChange, RunComparison
 from shortlist.results.compare import Asked, compare_runs
@@ -240,3 +240,40 @@ def test_an_unknown_metric_is_told_with_the_nearest(asked: Asked) -> None:
     with pytest.raises(UnknownName) as caught:
         compare_runs(BASE, head_run(), asked)
     assert "latency" in (caught.value.hint or "")
+
+
+def test_speed_that_was_measured_on_a_noisy_host_is_not_judged_and_the_gate_says_so() -> None:
+    head = head_run(Change(slower={"small": 1.3}))
+    disturbed = tuple(
+        replace(one, disturbance=("others took 1.4 cores",)) if number % 3 == 0 else one
+        for number, one in enumerate(head.samples)
+    )
+    found = compare_runs(BASE, replace(head, samples=disturbed), Asked(candidates=("small",)))
+    latency = metric(found, "small", "latency")
+    assert (latency.verdict, latency.p_different) == ("not told apart", None)
+    assert latency.note.startswith("HEAD: the host was too noisy: 3")
+    assert metric(found, "small", "memory").verdict == "equivalent"
+    gate = judge_gate(found)
+    assert gate.verdict == "cannot tell"
+    assert {one.metric for one in gate.reasons} == {"latency", "p95", "ttft", "tokens_per_s", "load"}
+
+
+def test_goodput_is_judged_by_the_share_of_each_round_that_kept_the_limits() -> None:
+    def limited(run: Run) -> Run:
+        suite = replace(run.info.plan.suite, goodput=("latency<215ms",))
+        return replace(run, info=replace(run.info, plan=replace(run.info.plan, suite=suite)))
+
+    head = limited(head_run(Change(slower={"small": 1.08})))
+    found = compare_runs(limited(BASE), head, Asked(metrics=("goodput",)))
+    small, tiny = metric(found, "small", "goodput"), metric(found, "tiny", "goodput")
+    assert (small.verdict, small.words) == ("worse", "keeping its limits less")
+    assert (tiny.verdict, tiny.note) == (None, "all kept")
+
+
+def test_a_load_that_was_not_reached_is_a_warning() -> None:
+    def four_at_once(run: Run) -> Run:
+        suite = replace(run.info.plan.suite, load=LoadShape(concurrency=4))
+        return replace(run, info=replace(run.info, plan=replace(run.info.plan, suite=suite)))
+
+    found = compare_runs(four_at_once(BASE), four_at_once(head_run()))
+    assert any(one.startswith("HEAD: small: ") and "4" in one for one in found.warnings)

@@ -19,7 +19,7 @@ NAMES: Mapping[str, str] = {
     "answer_tokens": "length",
 }
 _SHORT_NOTE = 26
-_POINTS = frozenset({"critical", "errors"})
+_POINTS = frozenset({"critical", "errors", "goodput"})
 
 _UNKNOWN_SPREAD = (
     "How far runs of one thing lie apart on this host is not known (shortlist selftest --aa measures it): "

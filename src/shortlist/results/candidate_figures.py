@@ -22,7 +22,8 @@ _NOT_STREAMED = "not streamed: the first content is the whole reply"
 class Manner:
     """How to summarise. `failures_as_infinite`: in percentiles, as a need judges them. `limits` are goodput's.
 
-    `no_gaps` says why chunk gaps are not known, where not every chunk was kept.
+    `no_gaps` says why chunk gaps are not known, where not every chunk was kept. `percentiles` are those to give, None:
+    all; resampling is most of the work.
     """
 
     level: float = 0.95
@@ -32,6 +33,7 @@ class Manner:
     seed: int = 0
     limits: tuple[Limit, ...] = ()
     no_gaps: str = ""
+    percentiles: frozenset[str] | None = None
 
 
 def withheld(unit: str, note: str, level: float) -> Interval:
@@ -43,15 +45,12 @@ def speed_figures(requests: Requests, manner: Manner) -> dict[str, Interval]:
     """Latency, TTFT and all rates."""
     found = {
         "latency.mean": _mean(requests, metrics.latency_ns, "ns", manner),
-        "latency.p50": _percentile(requests, metrics.latency_ns, 0.50, manner),
-        "latency.p95": _percentile(requests, metrics.latency_ns, 0.95, manner),
-        "latency.p99": _percentile(requests, metrics.latency_ns, 0.99, manner),
+        **_percentiles(requests, metrics.latency_ns, ("latency.p50", "latency.p95", "latency.p99"), manner),
         "latency.max": _longest(requests, manner),
     }
     if manner.is_streamed:
         found["ttft.mean"] = _mean(requests, metrics.ttft_ns, "ns", manner)
-        found["ttft.p50"] = _percentile(requests, metrics.ttft_ns, 0.50, manner)
-        found["ttft.p95"] = _percentile(requests, metrics.ttft_ns, 0.95, manner)
+        found |= _percentiles(requests, metrics.ttft_ns, ("ttft.p50", "ttft.p95"), manner)
         found["ttft.service"] = _mean(requests, metrics.service_ttft_ns, "ns", manner)
         if any(sample.reasoning for sample in requests.complete.samples):
             found["ttft.text"] = _mean(requests, metrics.text_ttft_ns, "ns", manner)
@@ -78,6 +77,12 @@ def speed_figures(requests: Requests, manner: Manner) -> dict[str, Interval]:
 
 def _mean(requests: Requests, measure: Measure, unit: str, manner: Manner) -> Interval:
     return mean_t(requests.complete.round_means(measure), unit, level=manner.level)
+
+
+def _percentiles(requests: Requests, measure: Measure, names: Sequence[str], manner: Manner) -> dict[str, Interval]:
+    """Percentiles by name (`latency.p95`), those that are wanted."""
+    wanted = [name for name in names if manner.percentiles is None or name in manner.percentiles]
+    return {name: _percentile(requests, measure, int(name.rpartition("p")[2]) / 100, manner) for name in wanted}
 
 
 def _percentile(requests: Requests, measure: Measure, q: float, manner: Manner) -> Interval:

@@ -11,7 +11,7 @@ from shortlist.stats.paired import BetweenRuns
 MARGINS: Mapping[str, float] = {"speed": 0.05, "memory": 0.05, "facets": 0.05, "rating": 0.25}
 """Differences that are too small to matter: shares for speed and memory, of the score for facets and ratings."""
 
-Basis = Literal["rounds", "percentile", "throughput", "memory", "load", "scores", "failures", "exact", "shown"]
+Basis = Literal["rounds", "percentile", "throughput", "memory", "load", "scores", "failures", "kept", "exact", "shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ METRICS: Mapping[str, Metric] = {
                "better in facets that are critical"),
         Metric("rating", "rating", "scores", MARGINS["rating"], False, "rated worse", "rated better"),
         Metric("errors", "error_rate", "failures", 0.0, True, "failing more", "failing less"),
+        Metric("goodput", "goodput.share", "kept", 0.0, False, "keeping its limits less", "keeping its limits more"),
         Metric("footprint", "footprint", "exact", MARGINS["memory"], True, "larger on disk", "smaller on disk"),
         Metric("answer_tokens", "output_tokens", "shown", 0.0, True, "", ""),
     )

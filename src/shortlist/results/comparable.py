@@ -16,7 +16,7 @@ from shortlist.units import counted, duration
 GROUPS: Mapping[str, str] = {
     "prompts": "the prompts asked",
     "facets": "facets, clusters or rubric of a prompt",
-    "parameters": "tokens, temperature, seed, streaming, time limit",
+    "parameters": "tokens, temperature, seed, streaming, repeats, limits",
     "load": "how requests arrive",
     "warm-up": "warm-up requests per block",
     "prefix-cache": "whether prompts may come from a cache",
@@ -57,7 +57,13 @@ def mismatches(base: Run, head: Run, pairs: Sequence[Pair]) -> tuple[Mismatch, .
     suites = base.info.plan.suite, head.info.plan.suite
     found = [*_prompts(suites[0].prompts, suites[1].prompts)]
     generations = [
-        {**to_builtins(one.generation), "timeout": duration(one.timeout_ns), "repeats": one.repeats} for one in suites
+        {
+            **to_builtins(one.generation),
+            "timeout": duration(one.timeout_ns),
+            "repeats": one.repeats,
+            "goodput": _words(one.goodput),
+        }
+        for one in suites
     ]
     found += _differing("parameters", *generations)
     found += _one("load", "load", *(load_words(one.load) for one in suites))

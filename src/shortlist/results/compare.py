@@ -29,8 +29,9 @@ from shortlist.results.matching import renamed as renamed_values
 from shortlist.results.metrics import is_complete
 from shortlist.results.pairing import Pair, pair_candidates, same_prompts
 from shortlist.results.quality import cluster_of, critical_scores, facet_scores, rating_scores
+from shortlist.results.reached import load_warnings
 from shortlist.results.rounds import round_values
-from shortlist.results.summary import summarise
+from shortlist.results.summary import candidate_summaries, manner_of
 from shortlist.stats.equivalence import Claim, Comparison, FamilyLevels, compare_family
 from shortlist.stats.samples import ClusteredScores, mean_of
 
@@ -39,6 +40,7 @@ ERROR = 0.05
 
 _LEAST = 1e-9
 
+_PERCENTILES = frozenset({"latency.p95"})
 _WHOLE_ROUNDS = ("throughput", "memory.peak")
 """Figures that a round has once, and not prompt by prompt."""
 
@@ -97,7 +99,7 @@ def compare_runs(base: Run, head: Run, asked: Asked = Asked()) -> RunComparison:
         allowed=allowed,
         facts=run_facts(base, head),
         spreads=tuple(one.between("latency.mean") for one in opened),
-        warnings=(*unknown_hosts(base, head), *_imported(base, head), *_unfinished(base, head)),
+        warnings=(*unknown_hosts(base, head), *_imported(base, head), *_unfinished(base, head), *_loads(opened)),
     )
 
 
@@ -150,6 +152,19 @@ def _unfinished(base: Run, head: Run) -> tuple[str, ...]:
     )
 
 
+def _loads(opened: Sequence[Sides]) -> tuple[str, ...]:
+    """Where a load that was asked for was not reached."""
+    found = [
+        f"{name}: {warning}"
+        for sides in opened
+        for name, side in (("BASE", sides.base), ("HEAD", sides.head))
+        for warning in load_warnings(
+            side.summary.label, side.requests, side.summary.figures, side.run.info.plan.suite.load
+        )
+    ]
+    return tuple(dict.fromkeys(found))
+
+
 def _is_known(change: MetricChange) -> bool:
     """Whether either run has a number for it, or a reason to give why not."""
     return bool(change.note) or any(one is not None and one.point is not None for one in (change.base, change.head))
@@ -165,7 +180,8 @@ class _Read:
         self.run = run
         self.requests = requests_by_candidate(run)
         self.rounds = round_values(run)
-        self.summaries: dict[str, CandidateSummary] = {one.candidate: one for one in summarise(run).candidates}
+        found = candidate_summaries(run, self.requests, manner_of(run, percentiles=_PERCENTILES))
+        self.summaries: dict[str, CandidateSummary] = {one.candidate: one for one in found}
         self.scores = {"facets": facet_scores(run), "critical": critical_scores(run), "rating": rating_scores(run)}
         self.prompts = {prompt.id: prompt for prompt in run.info.plan.suite.prompts}
 
@@ -313,7 +329,7 @@ def _told(one: Tested, said: Comparison, alpha: float) -> MetricChange:
 def _by_permutation(one: Tested, p: float, alpha: float) -> MetricChange:
     change = one.change
     base, head = (0.0 if side is None else side.point or 0.0 for side in (change.base, change.head))
-    verdict: Verdict = "better" if head < base else "worse"
+    verdict: Verdict = "better" if (head < base) == change.lower_is_better else "worse"
     if p > alpha or base == head:
         verdict = "not told apart"
     return replace(change, verdict=verdict, p_different=p)

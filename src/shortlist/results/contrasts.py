@@ -12,7 +12,9 @@ from shortlist.results.accepted import Requests
 from shortlist.results.between_runs import HostSpread
 from shortlist.results.candidate_figures import PAGE_BYTES
 from shortlist.results.changes import Basis, Metric, MetricChange
+from shortlist.results.disturbance import noise_of
 from shortlist.results.figures import CandidateSummary
+from shortlist.results.goodput import Limit, parse_limits
 from shortlist.results.quality import RATING_SCALE
 from shortlist.results.rounds import RoundValues, round_means
 from shortlist.stats.intervals import exact
@@ -24,6 +26,7 @@ from shortlist.units import counted
 MOST_FAILED = 0.01
 """The guard on failures: a share of requests up to this is borne."""
 
+_SPEEDS = ("rounds", "percentile", "throughput", "load", "kept")
 _ONE_ROUND = "how far rounds lie apart is not known, 2 are needed at the least"
 
 
@@ -120,10 +123,21 @@ def test_of(metric: Metric, sides: Sides) -> Tested:
     case = _Case(metric, bare, sides)
     if not case.is_measured:
         return case.missing()
+    noise = _noise(case)
+    if noise:
+        return case.told(verdict="not told apart", note=noise)
     try:
         return _welch(case, _VALUES[metric.basis](case)) if metric.basis in _VALUES else _OTHERS[metric.basis](case)
     except NotEnoughSamples as error:
         return case.told(note=error.message)
+
+
+def _noise(case: _Case) -> str:
+    """Why the host was too noisy to conclude on a speed; empty where it was not."""
+    if case.metric.basis not in _SPEEDS:
+        return ""
+    sides = (("BASE", case.sides.base), ("HEAD", case.sides.head))
+    return "; ".join(f"{name}: {noise}" for name, side in sides if (noise := noise_of(side.summary)))
 
 
 def _load_figure(sides: Sides) -> str:
@@ -194,14 +208,33 @@ def _scores(case: _Case) -> Tested:
 
 
 def _failures(case: _Case) -> Tested:
-    """By permutation of rounds: requests of one round fail together."""
+    """The share of each round's requests that failed."""
     base, head = (matching.failures_of(side.requests) for side in (case.sides.base, case.sides.head))
     if not (any(base) or any(head)):
         return case.told(p_no_worse=0.0, note="none failed")
     before, after = _points(case.change)
+    return _permuted(case, base, head, is_borne=after <= MOST_FAILED or after <= before)
+
+
+def _kept(case: _Case) -> Tested:
+    """The share of each round's requests that kept the limits of goodput."""
+    base, head = (matching.kept_of(side.requests, _limits(side)) for side in (case.sides.base, case.sides.head))
+    if min(base) == min(head) == 1:
+        return case.told(p_no_worse=0.0, note="all kept")
+    before, after = _points(case.change)
+    return _permuted(case, base, head, is_borne=after >= before)
+
+
+def _limits(side: Side) -> tuple[Limit, ...]:
+    return parse_limits(side.run.info.plan.suite.goodput)
+
+
+def _permuted(case: _Case, base: tuple[float, ...], head: tuple[float, ...], *, is_borne: bool) -> Tested:
+    """By permutation of rounds, for requests of one round fail together; `is_borne`: a strict gate lets it pass."""
+    before, after = _points(case.change)
     change = Interval(after - before, None, None, 0.95, "permutation of rounds", len(head), "difference", "rounds")
-    no_worse = 0.0 if after <= MOST_FAILED or after <= before else None
     note = "" if min(len(base), len(head)) > 1 else f"1 round: {_ONE_ROUND}"
+    no_worse = 0.0 if is_borne else None
     return case.told(p_other=permutation_p(head, base), change=change, p_no_worse=no_worse, note=note)
 
 
@@ -242,6 +275,7 @@ _VALUES: Mapping[Basis, Callable[[_Case], matching.Rounds]] = {
 _OTHERS: Mapping[Basis, Callable[[_Case], Tested]] = {
     "scores": _scores,
     "failures": _failures,
+    "kept": _kept,
     "exact": _exact,
     "shown": _shown,
 }

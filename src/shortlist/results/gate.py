@@ -1,9 +1,10 @@
 """Whether HEAD may replace BASE.
 
 It fails where a metric is worse, or a candidate that BASE measured gives no number in HEAD. It cannot tell where
-nothing was judged or a candidate is missing in HEAD; a strict gate also where a regression beyond the margin cannot be
-excluded: then each metric must be shown to be no worse than its margin, at the error level of one test, since all of
-them must pass (an intersection-union test: Berger, Technometrics 24 (1982) 295-300).
+nothing was judged, where something could not be tested (one round, a noisy host), or a candidate is missing in HEAD; a
+strict gate also where a regression beyond the margin cannot be excluded: then each metric must be shown to be no worse
+than its margin, at the error level of one test, since all of them must pass (an intersection-union test: Berger,
+Technometrics 24 (1982) 295-300).
 """
 
 from shortlist.results.changes import CandidateChange, Gate, GateReason, GateVerdict, MetricChange, RunComparison
@@ -33,6 +34,8 @@ def _candidate(one: CandidateChange) -> list[GateReason]:
 def _metric(candidate: CandidateChange, one: MetricChange, alpha: float, *, is_strict: bool) -> GateReason | None:
     if one.verdict == "worse":
         return GateReason(candidate.label, one.metric, "fail", "is worse")
+    if one.verdict == "not told apart" and one.p_different is None:
+        return GateReason(candidate.label, one.metric, "cannot tell", one.note)
     if not is_strict or one.verdict in ("better", "equivalent"):
         return None
     if one.verdict is None and one.p_no_worse is None:

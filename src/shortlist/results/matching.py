@@ -1,6 +1,6 @@
 """One number per round from each of two runs, over the requests that both made: what Welch's t is computed on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from shortlist.errors import NotEnoughSamples
 from shortlist.records import Run
 from shortlist.results import metrics
 from shortlist.results.accepted import Requests
+from shortlist.results.goodput import Limit
 from shortlist.results.rounds import RoundValues
 from shortlist.stats.power import quantile_n
 from shortlist.stats.samples import mean_of
@@ -114,3 +115,10 @@ def loads_of(run: Run, candidate: str, kind: str) -> tuple[float, ...]:
 def failures_of(requests: Requests) -> tuple[float, ...]:
     """The share of each round's requests that did not complete."""
     return tuple(metrics.failures(one.samples) / len(one.items) for one in requests.by_round())
+
+
+def kept_of(requests: Requests, limits: Sequence[Limit]) -> tuple[float, ...]:
+    """The share of each round's requests that kept all limits; a failed one kept none."""
+    rounds = requests.by_round()
+    kept = [sum(all(limit.is_kept(sample) for limit in limits) for sample in one.samples) for one in rounds]
+    return tuple(count / len(one.items) for count, one in zip(kept, rounds, strict=True))

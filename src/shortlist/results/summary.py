@@ -43,16 +43,8 @@ def summarise(
     """All numbers of a run. `failures_as_infinite` counts failed requests in percentiles, as needs judge them."""
     requests = requests_by_candidate(run)
     suite = run.info.plan.suite
-    round_ns = _round_ns(run)
-    limits = parse_limits(suite.goodput)
-    manner = Manner(
-        level, suite.generation.stream, failures_as_infinite, round_ns, limits=limits, no_gaps=_no_gaps(run)
-    )
-    further = (quality_figures(run, level), energy_and_cost(run, level))
-    candidates = [
-        _with(_candidate(run, candidate, requests[candidate.id], manner), *further)
-        for candidate in run.info.plan.candidates
-    ]
+    manner = manner_of(run, level, failures_as_infinite=failures_as_infinite)
+    candidates = candidate_summaries(run, requests, manner)
     candidates += [_skipped(result) for result in run.info.skipped]
     return RunSummary(
         run=run.info.id,
@@ -76,11 +68,40 @@ def summarise(
         versions={name: version for executor in run.executors for name, version in executor.versions.items()},
         engines=_engines(run.blocks),
         stamps=_stamps(run),
-        round_ns=round_ns,
+        round_ns=manner.round_ns,
         warnings=(*_warnings(run, candidates), *_load_warnings(run, candidates, requests), *quality_warnings(run)),
         quality=summarise_quality(run, level),
         disturbance=summarise_disturbance(run),
     )
+
+
+def manner_of(
+    run: Run,
+    level: float = 0.95,
+    *,
+    failures_as_infinite: bool = False,
+    percentiles: frozenset[str] | None = None,
+) -> Manner:
+    """How this run is summarised."""
+    suite = run.info.plan.suite
+    return Manner(
+        level,
+        suite.generation.stream,
+        failures_as_infinite,
+        _round_ns(run),
+        limits=parse_limits(suite.goodput),
+        no_gaps=_no_gaps(run),
+        percentiles=percentiles,
+    )
+
+
+def candidate_summaries(run: Run, requests: Mapping[str, Requests], manner: Manner) -> list[CandidateSummary]:
+    """Every candidate of the plan with its figures, and without the rest of a report."""
+    further = (quality_figures(run, manner.level), energy_and_cost(run, manner.level))
+    return [
+        _with(_candidate(run, candidate, requests[candidate.id], manner), *further)
+        for candidate in run.info.plan.candidates
+    ]
 
 
 def _no_gaps(run: Run) -> str:
