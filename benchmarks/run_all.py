@@ -12,6 +12,8 @@ SCRIPTS = {
     "store_delay": [],
     "disturbance": [],
     "gguf_fuzz": ["--seconds", "10"],
+    "aa_real": [],
+    "aa_rates": ["--runs", "200", "--power", "100"],
     "ab_rates": ["--runs", "200"],
     "decide_rates": ["--runs", "2000"],
     "race_rates": ["--runs", "2000"],
