@@ -115,3 +115,9 @@ def test_what_one_compares_is_named_and_no_mismatch() -> None:
         ("shortlist", "0.1.0", "0.2.0"),
         ("os release", "not known", "6.19"),
     ]
+
+
+def test_stamps_of_what_is_not_known_are_named_and_no_mismatch() -> None:
+    head = flagged("resident", "no-watch")
+    assert check_comparable(BASE, head, pair_candidates(BASE, head).pairs) == ()
+    assert [(one.what, one.base, one.head) for one in run_facts(BASE, head)] == [("flags", "none", "no-watch")]

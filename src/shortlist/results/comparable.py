@@ -30,6 +30,7 @@ IMPORTED = "imported:"
 """Begins the flag of a run that another tool measured."""
 
 _OWN_GROUP = ("prefix-cache",)
+_HARMLESS = ("no-watch", "no-selftest")  # less is known of such a run; what was measured is the same
 _SHOWN_HOST = (("os", "release"), ("cpu", "governor"), ("power",), ("virtual_machine",))
 _OPTIONS = ("device", "threads", "context", "kv_type", "gpu_layers")
 
@@ -147,7 +148,8 @@ def unknown_hosts(base: Run, head: Run) -> tuple[str, ...]:
 
 def _flags(run: Run) -> set[str]:
     """Flags that change what numbers mean; what has a group of its own, and the tool, are told there."""
-    return {flag for flag in run.info.flags if flag not in _OWN_GROUP and not flag.startswith(IMPORTED)}
+    left_out = (*_OWN_GROUP, *_HARMLESS)
+    return {flag for flag in run.info.flags if flag not in left_out and not flag.startswith(IMPORTED)}
 
 
 def _tool(run: Run) -> str:
@@ -166,7 +168,10 @@ def imported_from(run: Run) -> str | None:
 
 def run_facts(base: Run, head: Run) -> tuple[Fact, ...]:
     """Versions and settings of the hosts that differ."""
-    versions = [_versions(run) for run in (base, head)]
+    versions = [
+        {**_versions(run), "flags": _words(flag for flag in run.info.flags if flag in _HARMLESS)}
+        for run in (base, head)
+    ]
     found = _changed(versions[0], versions[1])
     hosts = [_host(run) for run in (base, head)]
     return (*found, *_changed(hosts[0], hosts[1]))
