@@ -11,6 +11,8 @@ SCRIPTS = {
     "client_truth": [],
     "store_delay": [],
     "disturbance": [],
+    "bandwidth": [],
+    "roofline": ["--moe", "--rounds", "2"],
     "gguf_fuzz": ["--seconds", "10"],
     "aa_real": [],
     "aa_rates": ["--runs", "200", "--power", "100"],

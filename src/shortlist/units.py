@@ -110,8 +110,8 @@ def money_decimals(amount: float) -> int:
 
 
 def money(amount: float, currency: str) -> str:
-    """`12.30 EUR`, `0.00123 EUR`."""
-    return f"{amount:.{money_decimals(amount)}f} {currency}"
+    """`12.30 EUR`, `0.00123 EUR`; without a currency the number alone."""
+    return f"{amount:.{money_decimals(amount)}f} {currency}".rstrip()
 
 
 def counted(number: int, noun: str) -> str:

@@ -10,13 +10,14 @@ import pytest
 from bench.benches import prompts, quiet, run, session, stored
 from shortlist import demo
 from shortlist.bench import dimensions
-from shortlist.bench.dimensions import Dimensions, Prices, Tariff, drop_model, roofline_facts
+from shortlist.bench.dimensions import Dimensions, Tariff, drop_model, roofline_facts
 from shortlist.bench.roster import Opening, make_roster
 from shortlist.bench.session import Connection, Session, new_session, run_session
 from shortlist.measure.bandwidth import Bandwidth
 from shortlist.measure.energy import Declared, Sources, find_rapl
 from shortlist.pagecache import cached_share
 from shortlist.records import EngineOptions, Json, LoadShape, Run, Sample, Suite
+from shortlist.results.energy import Prices
 from shortlist.results.store import Store
 from shortlist.results.summary import summarise
 

@@ -39,6 +39,9 @@ def test_list_shows_every_setting_with_its_source_and_the_engines_and_devices_fo
     assert engines["llamacpp"]["available"]
     assert any("cpu" in device.lower() for device in engines["llamacpp"]["devices"])
     assert data["host"]
+    assert set(data["meters"]) == {"bandwidth", "energy", "reasons"}
+    assert len(data["meters"]["energy"]) + len(data["meters"]["reasons"]) == 2  # NVML and RAPL: read, or why not
     text = shortlist("config", "list", cwd=tmp_path).out
+    assert "\nenergy " in text
     assert all(f"\n{name} " in f"\n{text}" for name in settings.NAMES)
     assert "engine llamacpp" in text

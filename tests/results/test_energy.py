@@ -6,6 +6,7 @@ import pytest
 
 from results.made_run import PROMPTS, make_run
 from shortlist.records import Event, Interval, Run
+from shortlist.results.energy import Prices, with_prices
 from shortlist.results.metrics import in_flight_ns
 from shortlist.results.summary import summarise
 
@@ -117,6 +118,14 @@ def test_both_prices_add_up() -> None:
         for given in ({"per_kwh": 0.5}, {"per_hour": 3.0}, {"per_kwh": 0.5, "per_hour": 3.0})
     ]
     assert parts[2] == pytest.approx((parts[0] or 0) + (parts[1] or 0))
+
+
+def test_prices_set_later_stand_in_for_those_of_the_run() -> None:
+    whole = noted(prices(per_hour=3.0))
+    doubled = figures(with_prices(whole, Prices(per_hour=6.0, currency="USD")))["cost.requests"]
+    assert doubled.point == pytest.approx(2 * (figures(whole)["cost.requests"].point or 0))
+    assert doubled.unit == "USD"
+    assert with_prices(whole, Prices()) == whole
 
 
 def test_a_price_of_energy_that_is_not_known_gives_no_cost_and_says_what_to_set() -> None:

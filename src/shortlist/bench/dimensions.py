@@ -21,6 +21,7 @@ from shortlist.measure.bandwidth import CACHE_MULTIPLE, Bandwidth, host_bandwidt
 from shortlist.measure.energy import Counter, Declared, Sources, find_sources
 from shortlist.pagecache import cached_share, drop_file_cache
 from shortlist.records import Candidate, Json, Plan, Sample
+from shortlist.results.energy import Prices
 from shortlist.units import size
 
 COLD = "cold"
@@ -32,15 +33,6 @@ IDLE_NS = 3 * 10**9
 _FOLLOW_NS = 60 * 10**9  # a package's counter wraps after minutes at full draw
 
 Note = Callable[[str, Json], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """What the host costs, as its owner says; None: not said."""
-
-    per_kwh: float | None = None
-    per_hour: float | None = None
-    currency: str = "EUR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +72,8 @@ class Dimensions:
         """Before the first block: bandwidth where it will be needed, the idle draw where it can be read, prices."""
         for facts in await asyncio.to_thread(roofline_facts, plan, paths, home):
             self._note("roofline", facts)
-        prices = self._tariff.prices
-        if prices.per_kwh is not None or prices.per_hour is not None:
-            self._note("prices", asdict(prices))
+        if self._tariff.prices.are_given:
+            self._note("prices", asdict(self._tariff.prices))
         if self._counter is None:
             return
         try:
@@ -209,6 +200,8 @@ def drop_model(files: Sequence[Path]) -> tuple[Literal["cold", "warm"], str]:
 
     Else `warm` and why.
     """
+    if not files:
+        return "warm", "it has no file of ours that could be dropped from memory"
     for file in files:
         try:
             if drop_file_cache(file):

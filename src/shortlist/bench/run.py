@@ -265,9 +265,9 @@ class Bench:
 
     def _load_kind(self, candidate: Candidate, path: Path | None) -> Literal["cold", "warm"]:
         """Cold only where that was asked for and the file was seen to be out of memory; else warm, and said why."""
-        if COLD not in self._job.info.flags or path is None:
+        if COLD not in self._job.info.flags:
             return "warm"
-        kind, reason = drop_model(model_files(candidate, path))
+        kind, reason = drop_model(model_files(candidate, path) if path else [])
         if reason:
             self._warn(f"{candidate.label} is loaded warm: {reason}")
         return kind

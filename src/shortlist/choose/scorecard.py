@@ -6,7 +6,14 @@ from shortlist.choose.evidence import CandidateEvidence, Evidence
 from shortlist.records import Interval, Scorecard
 
 _LATENCY = ("latency.mean", "latency.p50", "latency.p95", "latency.p99", "ttft.mean", "ttft.p50", "ttft.p95", "tpot")
-_THROUGHPUT = ("throughput", "tokens_per_s", "characters_per_s", "error_rate")
+_THROUGHPUT = (
+    "throughput",
+    "tokens_per_s",
+    "characters_per_s",
+    "prefill_tokens_per_s",
+    "decode_tokens_per_s",
+    "error_rate",
+)
 _MEMORY = ("memory.loaded", "memory.peak", "memory.peak.anonymous", "memory.peak.file", "memory.vram")
 _QUALITY = ("facets", "critical", "rating")
 

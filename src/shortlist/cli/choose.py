@@ -58,13 +58,16 @@ def command(
 
     Exit codes: 0 a pick, 3 no candidate meets the needs, 4 not enough evidence to tell.
     """
+    from shortlist.cli.report import priced
     from shortlist.cli.runs import open_store
 
     needs = read_needs(AskedNeeds(needs_file, typed, prefer))
     with open_store() as store:
         run_id = store.resolve(run)
         decision = decide_and_store(store, run_id, needs)
-        show_decision(store.load_run(run_id), decision, as_json=as_json, is_ascii=is_ascii or settings.load().ascii)
+        show_decision(
+            priced(store.load_run(run_id)), decision, as_json=as_json, is_ascii=is_ascii or settings.load().ascii
+        )
     return EXIT_CODES[decision.choice.verdict]
 
 
@@ -82,9 +85,10 @@ def read_needs(asked: AskedNeeds) -> "Needs":
 def decide_and_store(store: "Store", run_id: str, needs: "Needs") -> "Decision":
     """Decide on a stored run, and store the choice beside what it was made from."""
     from shortlist.choose.decide import SEED, decide_run
+    from shortlist.cli.report import priced
     from shortlist.records import to_builtins
 
-    decision = decide_run(store.load_run(run_id), needs)
+    decision = decide_run(priced(store.load_run(run_id)), needs)
     made_from = {"needs": [need.text for need in needs.needs], "margins": dict(needs.margins)}
     preferences = {"order": list(needs.prefer), "weights": to_builtins(needs.weights)}
     store.add_choice(run_id, decision.choice, needs=made_from, preferences=preferences, seed=SEED)

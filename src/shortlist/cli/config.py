@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from shortlist import settings
+from shortlist import settings, units
 from shortlist.cli.output import emit, emit_json, say
 from shortlist.engines import EngineInfo
-from shortlist.records import Json
+from shortlist.records import Json, to_builtins
 
 
 @click.group(name="config")
@@ -45,6 +45,19 @@ def _rows(loaded: settings.Settings) -> list[Json]:
     ]
 
 
+def _meters(loaded: settings.Settings) -> Json:
+    """Read bandwidth as kept for this boot, what counts energy here, and why the rest does not. Nothing is measured."""
+    from shortlist.measure.bandwidth import kept_bandwidths
+    from shortlist.measure.energy import find_sources
+
+    found = find_sources()
+    return {
+        "bandwidth": [to_builtins(one) for _, one in sorted(kept_bandwidths(loaded.home).items())],
+        "energy": [source.name for source in found.readable],
+        "reasons": list(found.reasons),
+    }
+
+
 def _engines() -> list[EngineInfo]:
     from shortlist.engines import EngineContext, engine_names, find_engine
 
@@ -59,8 +72,9 @@ def list_(*, as_json: bool) -> None:
 
     rows, engines = _rows(settings.load()), _engines()
     facts = machine.host_facts()
+    meters = _meters(settings.load())
     if as_json:
-        emit_json("shortlist-config", {"settings": rows, "engines": engines, "host": facts})
+        emit_json("shortlist-config", {"settings": rows, "engines": engines, "host": facts, "meters": meters})
         return
     width = max(len(row["name"]) for row in rows)
     for row in rows:
@@ -72,6 +86,13 @@ def list_(*, as_json: bool) -> None:
         for line in (*engine.devices, ", ".join(engine.acceleration)):
             if line:
                 emit(f"       {'':<9} {line}")
+    for reading in meters["bandwidth"]:
+        steady = f"{reading['bytes_per_s'] / 1e9:.1f} GB/s read by {units.counted(reading['threads'], 'thread')}"
+        emit(f"memory {'':<9} {steady}, measured in this boot")
+    counted = " + ".join(meters["energy"]) or f"no counter; the setting watts is {_shown(settings.load().watts)}"
+    emit(f"energy {'':<9} {counted}")
+    for reason in meters["reasons"]:
+        emit(f"       {'':<9} {reason}")
 
 
 @command.command()

@@ -143,11 +143,11 @@ def _suite(settings: Settings, asked: Asked, prompts: tuple[Prompt, ...]) -> "Su
 
 def tariff_of(settings: Settings) -> "Tariff":
     """What the settings say that the host draws and costs."""
-    from shortlist.bench.dimensions import Prices, Tariff
+    from shortlist.bench.dimensions import Tariff
+    from shortlist.cli.report import prices_of
     from shortlist.measure.energy import Declared
 
-    prices = Prices(settings.price_per_kwh, settings.price_per_hour, settings.currency)
-    return Tariff(Declared(settings.watts, settings.idle_watts), prices)
+    return Tariff(Declared(settings.watts, settings.idle_watts), prices_of(settings))
 
 
 def _rounds(settings: Settings, asked: Asked, in_block: int) -> int:

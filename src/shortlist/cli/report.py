@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shortlist import settings
 from shortlist.cli.output import emit, say, wants_ascii
 from shortlist.errors import BadInput, StoreError, UnknownName
 
 if TYPE_CHECKING:
     from shortlist.choose.decision import Decision
     from shortlist.records import Run
+    from shortlist.results.energy import Prices
     from shortlist.results.figures import RunSummary
     from shortlist.results.store import Store
 
@@ -61,12 +63,26 @@ def command(
             for path in write_sweep(swept, out or Path(f"shortlist-{swept.sweep}"), wanted, png=png):
                 emit(str(path))
             return
-        whole = with_limits(store.load_run(store.resolve(run)), goodput)
+        whole = priced(with_limits(store.load_run(store.resolve(run)), goodput))
         decision = _decision(store, whole, choice)
     folder = out or Path(f"shortlist-{whole.info.short_id}")
     drawn = series(whole)
     for path in write_report(summarise(whole), folder, wanted, decision, drawn, png=png, all_answers=answers):
         emit(str(path))
+
+
+def prices_of(given: settings.Settings) -> "Prices":
+    """What the settings say that the host costs."""
+    from shortlist.results.energy import Prices
+
+    return Prices(given.price_per_kwh, given.price_per_hour, given.currency)
+
+
+def priced(run: "Run") -> "Run":
+    """A stored run with the prices that are set now; without any, with those that it ran with."""
+    from shortlist.results.energy import with_prices
+
+    return with_prices(run, prices_of(settings.load()))
 
 
 def _decision(store: "Store", run: "Run", choice: str | None) -> "Decision | None":

@@ -11,6 +11,8 @@ from shortlist.units import duration, energy, is_currency, money, rate, size
 NEED_WORDS: Mapping[NeedVerdict, str] = {"pass": "✓ pass", "fail": "✕ fail", "cannot tell": "? can't tell"}
 NOT_MEASURED = "? not measured"
 GUARD = "(guard)"
+MONEY = "money"
+"""The unit of a cost where the currency is not at hand: a limit of a need, which is written without it."""
 
 NAMES: Mapping[str, str] = {
     "latency.mean": "mean latency",
@@ -50,14 +52,14 @@ NAMES: Mapping[str, str] = {
     "mbu": "MBU",
     "load.warm": "warm load",
     "load.cold": "cold load",
-    "energy.requests": "energy for 1000 requests",
-    "energy.tokens": "energy for 1000 tokens",
-    "energy.gross.requests": "whole energy for 1000 requests",
-    "energy.gross.tokens": "whole energy for 1000 tokens",
+    "energy.requests": "energy per 1000",
+    "energy.tokens": "energy per 1000 tokens",
+    "energy.gross.requests": "whole energy per 1000",
+    "energy.gross.tokens": "whole energy per 1000 tokens",
     "power.work": "draw at work",
     "power.idle": "draw idle",
-    "cost.requests": "cost of 1000 requests",
-    "cost.tokens": "cost of 1000 tokens",
+    "cost.requests": "cost per 1000",
+    "cost.tokens": "cost per 1000 tokens",
     "memory": "memory",
 }
 _SIGNS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "=": "=", "==": "="}
@@ -92,6 +94,8 @@ def unit_of(figure: str, interval: Interval | None = None) -> str:
         return "B"
     if head == "energy":
         return "J"
+    if head == "cost":
+        return MONEY
     return "share" if head in ("error_rate", "critical", "length_share") or figure == "goodput.share" else ""
 
 
@@ -99,8 +103,8 @@ def quantity(amount: float, unit: str) -> str:
     """A number with its unit, shorter than a measured one: `2 s`, `800 ms`, `0.85`."""
     if unit == "share":
         return f"{round(amount * 100, 1):g} %"
-    if is_currency(unit):
-        return money(amount, unit)
+    if unit == MONEY or is_currency(unit):
+        return money(amount, unit if is_currency(unit) else "")
     text = {"ns": duration, "B": size, "J": energy}.get(unit, rate)(amount)
     digits, _, name = text.partition(" ")
     if "." in digits and (unit in ("ns", "B", "J") or amount >= 1):

@@ -7,9 +7,9 @@ the machine.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
-from shortlist.records import Block, Interval, Json, Run, Sample
+from shortlist.records import Block, Event, Interval, Json, Run, Sample
 from shortlist.results import metrics
 from shortlist.results.candidate_figures import withheld
 from shortlist.results.noted import noted
@@ -17,6 +17,29 @@ from shortlist.stats.intervals import mean_t
 
 _PER = 1000
 _JOULES_PER_KWH = 3.6e6
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What the host costs, as its owner says; None: not said."""
+
+    per_kwh: float | None = None
+    per_hour: float | None = None
+    currency: str = "EUR"
+
+    @property
+    def are_given(self) -> bool:
+        """Whether there is anything to reckon with."""
+        return self.per_kwh is not None or self.per_hour is not None
+
+
+def with_prices(run: Run, prices: Prices) -> Run:
+    """The run as if these prices had been set while it ran; none: with its own."""
+    if not prices.are_given or not run.executors:
+        return run
+    latest = max((event.ns for event in run.events), default=0)
+    told = Event(run.executors[-1].id, -1, latest + 1, "prices", data=asdict(prices))
+    return replace(run, events=(*run.events, told))
 
 
 @dataclass(frozen=True, slots=True)
