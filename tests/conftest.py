@@ -16,4 +16,5 @@ def _clean_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: py
     for name in list(os.environ):
         if name.startswith(("SHORTLIST_", "BENCH_", "FOUNDRY_", "HF_")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("SHORTLIST_SELFTEST", "off")  # two seconds a bench; the tests that are about it switch it on
     monkeypatch.setenv("SHORTLIST_HOME", str(tmp_path_factory.mktemp("home")))

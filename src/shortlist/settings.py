@@ -171,6 +171,9 @@ class Settings:
         _number(float, 0.0, 1e9), None, "price of the machine for an hour, for cost"
     )
     currency: str = _setting(_currency, "EUR", "what prices are counted in; a name, never converted")
+    selftest: bool = _setting(
+        _flag, True, "before a bench, two seconds against a known server, so that the measuring error is known"
+    )
     ascii: bool = _setting(_flag, False, "plain ASCII instead of ✓ ± █")
     sources: Mapping[str, str] = field(default_factory=dict)
 

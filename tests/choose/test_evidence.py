@@ -1,8 +1,12 @@
 """From a stored run to what a decision is made from."""
 
+import pytest
+
 from choose.scored_run import scored_run
-from results.made_run import make_run
+from results.made_run import MS, make_run
+from results.test_measuring import found, with_error
 from shortlist.choose.decide import Manner, decide_run
+from shortlist.choose.decision import Decision, NeedJudgement, PreferenceDifference
 from shortlist.choose.evidence import evidence_from
 from shortlist.choose.needs import parse_needs
 from shortlist.choose.needsfile import Needs
@@ -22,9 +26,9 @@ def test_figures_are_those_of_the_report_with_failures_as_infinite() -> None:
 
 def test_pairs_are_compared_as_the_report_compares_them() -> None:
     run = make_run()
-    found = {one.label: one for one in evidence_from(run).candidates}
+    known = {one.label: one for one in evidence_from(run).candidates}
     told = {(c.figure, run_label(run, c.candidate)): c.ratio for c in summarise(run).comparisons}
-    ours = difference(found["large"], found["tiny"], PREFERENCES["latency"])
+    ours = difference(known["large"], known["tiny"], PREFERENCES["latency"])
     assert ours is not None
     assert ours.interval() == told["latency.mean", "large"]
 
@@ -45,9 +49,9 @@ def test_quality_is_facets_where_any_were_scored_and_nothing_where_none_were() -
 
 
 def test_a_skipped_alias_is_named_and_no_contender() -> None:
-    found = evidence_from(make_run())
-    assert [one.label for one in found.candidates] == ["tiny", "small", "large", "broken"]
-    assert found.skipped == ("qwen2.5-0.5b: no source is known for this alias",)
+    made = evidence_from(make_run())
+    assert [one.label for one in made.candidates] == ["tiny", "small", "large", "broken"]
+    assert made.skipped == ("qwen2.5-0.5b: no source is known for this alias",)
 
 
 def test_looks_widen_the_intervals_that_needs_are_judged_by() -> None:
@@ -68,3 +72,50 @@ def test_an_imported_run_gives_the_same_decision_byte_for_byte() -> None:
     assert made.choice.verdict == "ship"
     assert "slower by a factor of 2.9" in made.sentence
     assert "broken is out: 100 of 100 requests failed." in made.sentence
+
+
+# --- the measuring error --------------------------------------------------------------------------------------------
+
+
+def decided(error_ms: float, *needs: str) -> Decision:
+    run = with_error(scored_run(), ("exec-1", found(round(error_ms * MS))))
+    return decide_run(run, Needs(parse_needs(needs), ("latency",)), Manner(draws=0, has_sweeps=False))
+
+
+def of(made: Decision, label: str) -> dict[str, NeedJudgement]:
+    name = next(candidate for candidate, shown in made.labels.items() if shown == label)
+    return {one.need.text: one for one in made.judgements if one.candidate == name}
+
+
+def test_ends_of_intervals_stand_further_out_by_the_measuring_error_and_sizes_stay() -> None:
+    plain = evidence_from(scored_run()).candidates[0].figures
+    wide = evidence_from(with_error(scored_run(), ("exec-1", found(3 * MS)))).candidates[0].figures
+    for name in ("latency.mean", "latency.p95", "ttft.mean"):
+        assert wide[name].low == pytest.approx((plain[name].low or 0) - 3 * MS)
+        assert wide[name].high == pytest.approx((plain[name].high or 0) + 3 * MS)
+        assert wide[name].point == plain[name].point
+    assert wide["memory.peak"] == plain["memory.peak"]
+
+
+def test_a_need_closer_to_the_limit_than_the_error_cannot_be_told_and_the_reason_is_named() -> None:
+    need = "latency<203ms"
+    assert of(decided(0.01, need), "tiny")[need].verdict == "pass"
+    judged = of(decided(5, need), "tiny")[need]
+    assert judged.verdict == "cannot tell"
+    assert "the measuring error of ±5.00 ms" in judged.note
+    made = decided(5, need)
+    assert any("no reasonable number of rounds" in one.text for one in made.advice), "more rounds would not help"
+
+
+def test_what_is_ahead_by_less_than_the_error_is_not_shipped_and_what_is_ahead_by_more_is() -> None:
+    def latency_of(made: Decision, label: str) -> PreferenceDifference:
+        return next(one for one in made.differences if made.labels[one.candidate] == label)
+
+    sharp = decided(0.01)
+    assert latency_of(sharp, "large").verdict == "worse"
+    blurred = decided(450)
+    assert blurred.choice.verdict == "not_enough_evidence"
+    assert latency_of(blurred, "large").verdict == "not told apart"
+    assert "measuring error" in latency_of(blurred, "large").note
+    assert "measuring error" in blurred.sentence
+    assert "measuring error" not in sharp.sentence

@@ -1,6 +1,7 @@
 """The four words: better, equivalent, worse, not told apart, and how much is missing."""
 
 import math
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -179,3 +180,45 @@ def test_levels_of_interval_and_plan_are_told_apart_from_that_of_the_words() -> 
     assert plain.more_needed is not None
     assert strict.more_needed is not None
     assert strict.more_needed > plain.more_needed
+
+
+# --- the measuring error --------------------------------------------------------------------------------------------
+
+
+def test_a_difference_no_larger_than_the_measuring_error_is_not_told_and_that_is_named() -> None:
+    seen = Difference(0.10, 0.01, 9, 10, "rounds", "ratio", "t")
+    assert compare(seen, 0.05, lower_is_better=True).verdict == "worse"
+    off = replace(seen, error=0.12)
+    judged = compare(off, 0.05, lower_is_better=True)
+    assert (judged.verdict, judged.is_error_bound, judged.more_needed) == ("not told apart", True, None)
+    assert off.lower(0.025) == pytest.approx(seen.lower(0.025) - 0.12)
+    assert off.upper(0.025) == pytest.approx(seen.upper(0.025) + 0.12)
+    small = compare(replace(seen, error=0.02), 0.05, lower_is_better=True)
+    assert (small.verdict, small.is_error_bound) == ("worse", False), "what is larger than the error is still told"
+
+
+def test_a_measuring_error_as_large_as_the_margin_leaves_no_room_for_equivalence() -> None:
+    seen = Difference(0.001, 0.004, 9, 10, "rounds", "ratio", "t")
+    assert compare(seen, 0.05, lower_is_better=True).verdict == "equivalent"
+    judged = compare(replace(seen, error=0.05), 0.05, lower_is_better=True)
+    assert (judged.verdict, judged.is_error_bound, judged.more_needed) == ("not told apart", True, None)
+
+
+def test_what_noise_hides_is_not_blamed_on_the_measuring_error() -> None:
+    noisy = Difference(0.10, 0.20, 4, 5, "rounds", "ratio", "t", error=0.01)
+    judged = compare(noisy, 0.05, lower_is_better=True)
+    assert (judged.verdict, judged.is_error_bound) == ("not told apart", False)
+    assert judged.more_needed is not None
+    exact = compare(noisy.without_error, 0.05, lower_is_better=True)
+    assert exact.more_needed is not None
+    assert judged.more_needed > exact.more_needed, "the error stays, so more rounds are needed than without it"
+
+
+def test_in_a_family_the_reason_is_told_for_each_pair_of_its_own() -> None:
+    told = Difference(0.5, 0.01, 9, 10, "rounds", "ratio", "t", error=0.01)
+    hidden = Difference(0.05, 0.001, 9, 10, "rounds", "ratio", "t", error=0.10)
+    judged = compare_all({"told": told, "hidden": hidden}, 0.01, lower_is_better=True)
+    assert {name: (one.verdict, one.is_error_bound) for name, one in judged.items()} == {
+        "told": ("worse", False),
+        "hidden": ("not told apart", True),
+    }

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shortlist.records import Block, Candidate, PlannedBlock, Race, Sample, TakenLook
+from shortlist.records import Block, Candidate, MeasuringError, PlannedBlock, Race, Sample, TakenLook
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,18 @@ class LookTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorKnown:
+    """What the self-test before the first block found."""
+
+    error: MeasuringError
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something went another way than planned: its cause, and what was done."""
 
     text: str
 
 
-Told = BlockStarted | Loaded | Measured | BlockOver | LookTaken | Warned
+Told = ErrorKnown | BlockStarted | Loaded | Measured | BlockOver | LookTaken | Warned
 Progress = Callable[[Told], None]

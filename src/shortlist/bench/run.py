@@ -15,7 +15,17 @@ from typing import Literal
 
 from shortlist.bench.again import Attempts, Repeat, Send, Watch
 from shortlist.bench.dimensions import COLD, Dimensions, Tariff, drop_model, model_files
-from shortlist.bench.progress import BlockOver, BlockStarted, Loaded, LookTaken, Measured, Progress, Warned
+from shortlist.bench.known_truth import SelfTested
+from shortlist.bench.progress import (
+    BlockOver,
+    BlockStarted,
+    ErrorKnown,
+    Loaded,
+    LookTaken,
+    Measured,
+    Progress,
+    Warned,
+)
 from shortlist.bench.race import Course
 from shortlist.bench.roster import ENDPOINT, engine_options
 from shortlist.clock import Clock, RunAxis, wall_ns
@@ -53,8 +63,10 @@ from shortlist.records import (
     Sample,
     SampleError,
     Suite,
+    to_builtins,
     uuid7,
 )
+from shortlist.results.measuring import SELFTEST
 from shortlist.results.racing import LOOK, look_data
 from shortlist.results.writer import Sink
 
@@ -91,6 +103,7 @@ class Job:
     home: Path | None = None
     tariff: Tariff = Tariff()
     course: Course | None = None
+    selftest: SelfTested | None = None
 
 
 class Bench:
@@ -113,6 +126,7 @@ class Bench:
     async def run(self) -> RunState:
         """Every block that is not over yet, in the plan's order. Cancelling cuts the block that runs."""
         self._sink.executor(self._job.executor)
+        self._note_selftest()
         watch = asyncio.create_task(self._watch_sink())
         try:
             await self._dimensions.begin(self._plan, self._job.paths, self._job.home or self._job.log_dir)
@@ -368,6 +382,16 @@ class Bench:
         over = replace(block, ended_ns=self._now())
         self._sink.finish_block(over, [] if block.state == "cut" else [s.id for s in samples], disturbance)
         self._tell(BlockOver(candidate, over, tuple(samples)))
+
+    def _note_selftest(self) -> None:
+        tested = self._job.selftest
+        if tested is None:
+            return
+        if tested.error is None:
+            self._warn(f"the self-test failed, so the measuring error is not known: {tested.trouble}")
+            return
+        self._tell(ErrorKnown(tested.error))
+        self.note(SELFTEST, to_builtins(tested.error))
 
     def _warn(self, text: str) -> None:
         self._tell(Warned(text))

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from shortlist.bench.dimensions import Tariff
+from shortlist.bench.known_truth import measure_this_host
 from shortlist.bench.pins import check_pins, pins
 from shortlist.bench.plan import extend, make_plan
 from shortlist.bench.progress import Progress
@@ -43,13 +44,15 @@ class Connection:
 class Session:
     """A run that is laid out and not started (or not taken up) yet. `run` is what is stored of it so far.
 
-    `only_round` leaves the blocks of other rounds for later.
+    `only_round` leaves the blocks of other rounds for later. `selftest_streams`: the measuring error at so many streams
+    is found before its first block (`known_truth`); None: it is not.
     """
 
     info: RunInfo
     paths: Mapping[str, Path]
     run: Run | None = None
     only_round: int | None = None
+    selftest_streams: int | None = None
 
     @property
     def is_resumed(self) -> bool:
@@ -177,7 +180,10 @@ async def carry_out(
     try:
         _store_start(session, store)
         is_stored = True
-        job = replace(_job(session, store, connection, budget_ns), course=_course(session, store, sink))
+        streams, home = session.selftest_streams, store.path.parent
+        tested = None if streams is None else await measure_this_host(home, streams)
+        course = _course(session, store, sink)
+        job = replace(_job(session, store, connection, budget_ns), course=course, selftest=tested)
         state = await Bench(job, sink, progress).run()
         if state == "done" and session.only_round is not None and _is_unfinished(session):
             state = "interrupted"

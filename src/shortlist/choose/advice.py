@@ -56,10 +56,11 @@ def _missing(
     if any(one.noise for one in evidence.candidates):
         words.append("measure again when nothing else runs on this host")
     for one in judgements:
-        if evidence.of(one.candidate).noise and is_speed(one.need.figure):
+        mine = evidence.of(one.candidate)
+        if mine.noise and is_speed(one.need.figure):
             continue
-        label = evidence.of(one.candidate).label
-        more = None if one.interval is None else more_to_judge(one.need, one.interval, evidence)
+        label, off = mine.label, mine.errors.get(one.need.figure, 0.0)
+        more = None if one.interval is None else more_to_judge(one.need, one.interval, evidence, off)
         if more is not None:
             most[more[1]] = max(most[more[1]], more[0])
         elif one.need.figure == "licence":

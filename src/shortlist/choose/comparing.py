@@ -120,7 +120,8 @@ def _is_behind(one: CandidateEvidence, other: CandidateEvidence, preference: Pre
     elif preference.basis == "rounds":
         means_a, means_b = paired_means(one, other, preference.figure)
         steps = np.subtract(means_a, means_b).tolist()
-        steps = steps if preference.lower_is_better else [-step for step in steps]
+        off = max(c.errors.get(preference.figure, 0.0) for c in (one, other))
+        steps = [(step if preference.lower_is_better else -step) - off for step in steps]
     else:
         sizes = [c.figures[preference.figure].point or 0.0 for c in (one, other)]
         return sizes[0] > sizes[1]

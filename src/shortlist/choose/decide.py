@@ -17,7 +17,7 @@ from shortlist.choose.sensitivity import flips_of, sweep
 from shortlist.choose.sentence import amount, say_decision
 from shortlist.errors import BadInput
 from shortlist.records import Choice, Exclusion, Flip, Run
-from shortlist.stats.equivalence import Comparison, compare_all
+from shortlist.stats.equivalence import WITHIN_ERROR, Comparison, compare_all
 from shortlist.stats.paired import Difference
 
 SEED = 0
@@ -212,7 +212,8 @@ def _shown(name: str, preference: Preference, one: Comparison) -> PreferenceDiff
         interval = replace(interval, low=low, point=point, high=high, unit="share")
     unit = one.units if one.verdict == "not told apart" else ""
     more = one.more_needed if one.verdict == "not told apart" else 0
-    return PreferenceDifference(name, preference.name, interval, one.margin, one.verdict, more, unit)
+    note = WITHIN_ERROR if one.is_error_bound else ""
+    return PreferenceDifference(name, preference.name, interval, one.margin, one.verdict, more, unit, note)
 
 
 def _excluded(judgements: Sequence[NeedJudgement]) -> tuple[Exclusion, ...]:

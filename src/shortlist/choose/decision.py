@@ -38,7 +38,8 @@ class PreferenceDifference:
 
     `difference` is candidate less pick in the preference's unit (facets, rating) or candidate over pick less one
     (speed, memory). `verdict` is the candidate's: better, equivalent, worse than the pick, or not told apart. `more`
-    counts further rounds or prompts (`more_unit`) that would tell; None: beyond reason.
+    counts further rounds or prompts (`more_unit`) that would tell; None: beyond reason. `note`: why it is not told
+    apart, where that is not the spread.
     """
 
     candidate: str
@@ -48,6 +49,7 @@ class PreferenceDifference:
     verdict: Verdict
     more: int | None = None
     more_unit: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

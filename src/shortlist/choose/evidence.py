@@ -8,6 +8,7 @@ from shortlist.models.licence import LicenceFinding, find_licence
 from shortlist.records import Interval, Run
 from shortlist.results.disturbance import noise_of
 from shortlist.results.figures import CandidateSummary, is_speed
+from shortlist.results.measuring import figure_errors
 from shortlist.results.quality import facet_scores, quality_figures, rating_scores
 from shortlist.results.racing import are_answers_final, newest_look, spent_share
 from shortlist.results.rounds import RoundValues, round_values
@@ -30,6 +31,7 @@ class CandidateEvidence:
     `scores` holds `facets` and `rating` where they were scored. `reason`: why it is not `ok`. `noise`: why its speed
     says nothing; the intervals of its speeds are then open, and it is compared on none of them. `planned`: how many
     requests were planned, where a race may leave some out. `is_stopped`: a race has left it behind, or waiting.
+    `errors`: how far a figure may be off by the measuring itself, in its unit; the ends of `figures` contain it.
     """
 
     candidate: str
@@ -42,6 +44,7 @@ class CandidateEvidence:
     noise: str = ""
     planned: int = 0
     is_stopped: bool = False
+    errors: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_cut(self) -> bool:
@@ -94,13 +97,14 @@ def evidence_from(run: Run) -> Evidence:
     look = newest_look(run)
     behind = {*look.out, *look.waiting} if look else set()
     rounds = round_values(run)
+    errors = {one.candidate: figure_errors(one.figures, summary.measuring_error) for one in summary.candidates}
     scores = {"facets": facet_scores(run), "rating": rating_scores(run)}
     planned = {candidate.id: candidate for candidate in run.info.plan.candidates}
     found = [
         CandidateEvidence(
             one.candidate,
             one.label,
-            {**_told_figures(one), **quality.get(one.candidate, {})},
+            {**_widened(_told_figures(one), errors[one.candidate]), **quality.get(one.candidate, {})},
             rounds[one.candidate],
             {name: by[one.candidate] for name, by in scores.items() if by.get(one.candidate)},
             find_licence(planned[one.candidate].card),
@@ -108,6 +112,7 @@ def evidence_from(run: Run) -> Evidence:
             noise_of(one),
             one.planned if run.info.plan.race else 0,
             one.candidate in behind and one.n < one.planned,
+            errors[one.candidate],
         )
         for one in summary.candidates
         if one.candidate in planned
@@ -136,6 +141,19 @@ def _told_figures(one: CandidateSummary) -> Mapping[str, Interval]:
         name: replace(figure, low=None, high=None, note=noise) if is_speed(name) else figure
         for name, figure in one.figures.items()
     }
+
+
+def _widened(figures: Mapping[str, Interval], errors: Mapping[str, float]) -> Mapping[str, Interval]:
+    """Intervals with both ends moved out by the measuring error: the one place where a decision takes it in."""
+    wide = {
+        name: replace(
+            figures[name],
+            low=None if figures[name].low is None else max(0.0, (figures[name].low or 0.0) - off),
+            high=None if figures[name].high is None else (figures[name].high or 0.0) + off,
+        )
+        for name, off in errors.items()
+    }
+    return {**figures, **wide}
 
 
 def with_quality(evidence: Evidence) -> Evidence:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from shortlist.choose.decision import Need, NeedJudgement
 from shortlist.choose.evidence import CandidateEvidence, Evidence
@@ -11,6 +12,7 @@ from shortlist.records import Interval, NeedVerdict
 from shortlist.stats.distributions import t_quantile
 from shortlist.stats.exact import share_upper
 from shortlist.stats.power import quantile_n, rounds_for_quantile, smallest
+from shortlist.units import duration, rate
 
 _QUANTILES: Mapping[str, float] = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
@@ -57,9 +59,22 @@ def _judgement(one: CandidateEvidence, need: Need) -> NeedJudgement:
         note = f"{need.figure} was not measured"
     elif verdict == "cannot tell":
         note = interval.note or "the limit lies inside the interval"
+        off = one.errors.get(need.figure, 0.0)
+        if off and judge(need, narrowed(interval, off)) != "cannot tell":
+            note = f"the limit lies within the measuring error of ±{_amount(off, interval.unit)}"
     elif need.figure == "error_rate" or interval.note:
         note = interval.note
     return NeedJudgement(one.candidate, need, verdict, interval, note)
+
+
+def _amount(off: float, unit: str) -> str:
+    return duration(off) if unit == "ns" else f"{rate(off)} {unit}"
+
+
+def narrowed(interval: Interval, off: float) -> Interval:
+    """The interval as it would be if the measuring itself were exact."""
+    low, high = interval.low, interval.high
+    return replace(interval, low=None if low is None else low + off, high=None if high is None else high - off)
 
 
 def _guard(one: CandidateEvidence, need: Need, interval: Interval | None) -> NeedJudgement:
@@ -105,8 +120,11 @@ def _requests_for_share(limit: float, level: float) -> int:
     return found or 10**7
 
 
-def more_to_judge(need: Need, interval: Interval, evidence: Evidence) -> tuple[int, str] | None:
-    """How many more rounds or clusters would judge a need that cannot be told, if the point stays; None: no number."""
+def more_to_judge(need: Need, interval: Interval, evidence: Evidence, off: float = 0.0) -> tuple[int, str] | None:
+    """How many more rounds or clusters would judge a need that cannot be told, if the point stays; None: no number.
+
+    `off` is the part of the interval's ends that is measuring error: no number of rounds lessens it.
+    """
     if isinstance(need.limit, str) or interval.n < 1:
         return None
     if need.figure == "error_rate":
@@ -123,7 +141,7 @@ def more_to_judge(need: Need, interval: Interval, evidence: Evidence) -> tuple[i
         fewest = 6 if is_scored else 2
         return (fewest - have, unit) if have < fewest else None
     distance = 0.0 if interval.point is None else abs(need.limit - interval.point)
-    return _narrowed(interval.half_width, distance, have, level, unit)
+    return _narrowed(interval.half_width - off, distance - off, have, level, unit)
 
 
 def _more_for_share(limit: float, interval: Interval, evidence: Evidence) -> tuple[int, str] | None:

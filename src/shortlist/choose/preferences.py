@@ -9,6 +9,7 @@ import numpy as np
 
 from shortlist.choose.evidence import Basis, CandidateEvidence
 from shortlist.errors import NotEnoughSamples, UnknownName
+from shortlist.results.measuring import ratio_error
 from shortlist.results.quality import RATING_SCALE
 from shortlist.stats.paired import Difference, paired_cluster_difference, paired_log_ratio
 from shortlist.stats.samples import mean_of
@@ -125,11 +126,23 @@ def difference(a: CandidateEvidence, b: CandidateEvidence, preference: Preferenc
             return paired_cluster_difference(*scores, scale=scale_of(preference.figure))
         if preference.basis == "rounds":
             step = _PAGE_BYTES if preference.unit == "B" else 0.0
-            return paired_log_ratio(*paired_means(a, b, preference.figure), resolution=step)
+            found = paired_log_ratio(*paired_means(a, b, preference.figure), resolution=step)
+            return replace(found, error=_ratio_error(a, b, preference.figure))
     except NotEnoughSamples:
         return None
-    ends = a.figures[preference.figure].point or 0.0, b.figures[preference.figure].point or 0.0
+    ends = _point(a, preference.figure), _point(b, preference.figure)
     return _exact(math.log(ends[0] / ends[1]), "ratio") if min(ends) > 0 else None
+
+
+def _ratio_error(a: CandidateEvidence, b: CandidateEvidence, figure: str) -> float:
+    """How far the measuring itself may have moved the log ratio of both."""
+    sides = [(one.errors.get(figure, 0.0), _point(one, figure)) for one in (a, b)]
+    return ratio_error(*sides[0], *sides[1])
+
+
+def _point(one: CandidateEvidence, figure: str) -> float:
+    found = one.figures.get(figure)
+    return (found.point or 0.0) if found is not None else 0.0
 
 
 def lead(x: CandidateEvidence, y: CandidateEvidence, preference: Preference) -> Difference | None:
@@ -146,20 +159,22 @@ def weighted_lead(x: CandidateEvidence, y: CandidateEvidence, weights: tuple[Wei
     freedom by Satterthwaite. None where a part cannot be compared.
     """
     total = sum(one.weight for one in weights)
-    estimate, parts, units = 0.0, [], []
+    estimate, error, parts, units = 0.0, 0.0, [], []
     for one in weights:
         found = _natural(y, x, find_preference(one.preference))
         if found is None:
             return None
         factor = one.weight / total / (one.best - one.worst)
         estimate += factor * found.estimate
+        error += abs(factor) * found.error
         parts.append(((factor * found.se) ** 2, found.df))
         units.append((found.n, found.units))
     variance = sum(part for part, _ in parts)
     df = variance**2 / sum(part**2 / df for part, df in parts)
     # The scarcest unit limits the score; a number without sampling error limits nothing.
     n, unit = min([one for one in units if one[0] > 1] or units)
-    return Difference(estimate, math.sqrt(variance), df, n, unit, "difference", "weighted sum on declared scales")
+    method = "weighted sum on declared scales"
+    return Difference(estimate, math.sqrt(variance), df, n, unit, "difference", method, error=error)
 
 
 def _natural(a: CandidateEvidence, b: CandidateEvidence, preference: Preference) -> Difference | None:
@@ -176,7 +191,9 @@ def _natural(a: CandidateEvidence, b: CandidateEvidence, preference: Preference)
                 return None
             steps = np.subtract(means_a, means_b)
             se = float(steps.std(ddof=1)) / math.sqrt(steps.size)
-            return Difference(float(steps.mean()), se, steps.size - 1, steps.size, "rounds", "difference", "paired t")
+            error = max(one.errors.get(preference.figure, 0.0) for one in (a, b))
+            shown = Difference(float(steps.mean()), se, steps.size - 1, steps.size, "rounds", "difference", "paired t")
+            return replace(shown, error=error)
     except NotEnoughSamples:
         return None
     ends = a.figures[preference.figure].point, b.figures[preference.figure].point

@@ -190,6 +190,8 @@ def _one_sided(one: PreferenceDifference, preference: Preference) -> str:
 
 def _not_told(one: PreferenceDifference, preference: Preference, named: str) -> str:
     """Where the interval keeps a lead over the pick under the margin, that is said too: it is why the pick ships."""
+    if one.note:
+        return f"not told apart in {named}: {one.note}"
     best = one.difference.low if preference.lower_is_better else one.difference.high
     if best is None or not 0 < abs(best) < one.margin:
         return f"not told apart in {named}"
@@ -230,7 +232,8 @@ def _untold(decision: Decision, one: NeedJudgement) -> str:
 def _pair(decision: Decision, one: PreferenceDifference) -> str:
     labels, named = decision.labels, one.preference.replace("_", " ")
     against = labels[decision.reference or ""]
-    return f"{labels[one.candidate]} and {against} are not told apart in {named} ({difference_numbers(one)})."
+    why = f"; {one.note}" if one.note else ""
+    return f"{labels[one.candidate]} and {against} are not told apart in {named} ({difference_numbers(one)}{why})."
 
 
 def difference_numbers(one: PreferenceDifference) -> str:

@@ -44,6 +44,7 @@ _SETTING_FLAGS = [
     click.option(
         "--watch/--no-watch", default=None, help="Watch the host, and measure again what others disturbed. [watch]"
     ),
+    click.option("--selftest/--no-selftest", default=None, help="Measure our own error first, in 2 s. [--selftest]"),
     click.option("--ascii/--no-ascii", default=None, help="Plain ASCII output."),
 ]
 
@@ -128,7 +129,8 @@ def _carry_out(session: "Session", store: "Store", settings: Settings, asked: As
     resume = f"shortlist bench --resume {short}{_repeated(settings, asked)}"
     try:
         with progress:
-            state: RunState = run_async(run_session(session, store, connection, progress, budget_ns=budget_ns))
+            work = run_session(session, store, connection, progress, budget_ns=budget_ns)
+            state: RunState = run_async(work)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; every finished request is kept", hint=f"to go on: {resume}") from None
     except StoreError as error:

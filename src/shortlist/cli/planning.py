@@ -1,5 +1,6 @@
 """What `bench` lays out before it starts: who is asked what, how long it will take, what a resumed run still needs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -15,6 +16,7 @@ from shortlist.settings import Settings
 
 if TYPE_CHECKING:
     from shortlist.bench.dimensions import Tariff
+    from shortlist.bench.estimate import Pace
     from shortlist.bench.roster import Roster
     from shortlist.bench.session import Session
     from shortlist.models.listing import Listing
@@ -106,6 +108,7 @@ def _engine(settings: Settings) -> str:
 
 
 def _stamps(settings: Settings, asked: Asked) -> list[str]:
+    from shortlist.bench.known_truth import NO_SELFTEST
     from shortlist.bench.run import NO_WATCH
 
     known = (
@@ -114,6 +117,7 @@ def _stamps(settings: Settings, asked: Asked) -> list[str]:
         ("nonce", _engine(settings) == "remote"),
         ("deterministic", asked.deterministic),
         (NO_WATCH, not settings.watch),
+        (NO_SELFTEST, not settings.selftest),
     )
     return [stamp for stamp, is_on in known if is_on]
 
@@ -194,11 +198,12 @@ _NOT_WITH_RESUME = (
     "race",
     "sweep",
 )
-_WITH_RESUME = ("rounds", "api_key_file", "ascii")
+_WITH_RESUME = ("rounds", "api_key_file", "ascii", "selftest")
 
 
 def resumed(store: "Store", settings: Settings, asked: Asked) -> "Session":
     """A stored run to go on with. What would change its plan is refused, not ignored."""
+    from shortlist.bench.known_truth import NO_SELFTEST
     from shortlist.bench.session import resumed_session
     from shortlist.quality.prompts import load_prompts
 
@@ -211,7 +216,10 @@ def resumed(store: "Store", settings: Settings, asked: Asked) -> "Session":
             hint=f"shortlist bench --resume {asked.resume}, or a new run without --resume",
         )
     prompts = load_prompts(asked.prompts) if asked.prompts else ()
-    return resumed_session(store, asked.resume or "", asked.rounds, prompts)
+    session = resumed_session(store, asked.resume or "", asked.rounds, prompts)
+    if settings.selftest or NO_SELFTEST in session.info.flags:
+        return session
+    return replace(session, info=replace(session.info, flags=(*session.info.flags, NO_SELFTEST)))
 
 
 def fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, float]":
@@ -238,7 +246,17 @@ def fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, flo
     shape += f" × {plan.suite.repeats} repeats" if plan.suite.repeats > 1 else ""
     say(f"Plan    {shape} = {units.counted(len(plan.cells), 'request')}")
     say(f"Time    about {units.about(estimate)}, {'; '.join(bases)}")
-    return session, estimate
+    return with_selftest(session, by_candidate), estimate
+
+
+def with_selftest(session: "Session", by_candidate: "Mapping[str, Pace]") -> "Session":
+    """The session with the number of streams of its self-test, unless it is stamped to have none."""
+    from shortlist.bench.known_truth import NO_SELFTEST, streams_of
+
+    if NO_SELFTEST in session.info.flags:
+        return session
+    longest_ns = max(pace.request_ns for pace in by_candidate.values())
+    return replace(session, selftest_streams=streams_of(session.info.plan.suite.load, longest_ns))
 
 
 def earlier_runs(store: "Store", candidates: tuple[Candidate, ...]) -> "list[Run]":
@@ -250,6 +268,7 @@ def earlier_runs(store: "Store", candidates: tuple[Candidate, ...]) -> "list[Run
 
 def announce(session: "Session", *, has_load: bool = True) -> None:
     """How the numbers will be made, before they appear; a sweep tells its loads itself."""
+    from shortlist.bench.known_truth import NO_SELFTEST
     from shortlist.bench.run import NO_WATCH
     from shortlist.cli.looks import planned_looks
     from shortlist.machine import host_facts, one_line
@@ -262,6 +281,8 @@ def announce(session: "Session", *, has_load: bool = True) -> None:
         say(f"Resume  run {session.info.short_id}: {session.cells_left} requests are left")
     for left_out in session.info.skipped:
         say(f"! {left_out.label} is {left_out.status}: {left_out.reason}")
+    if NO_SELFTEST in session.info.flags:
+        say("Error   not known: without the self-test nobody measured how far these numbers may be off")
     race = session.info.plan.race
     if race is not None:
         is_final = are_answers_final(session.info)

@@ -7,11 +7,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from shortlist import units
-from shortlist.bench.progress import BlockOver, BlockStarted, LookTaken, Measured, Told, Warned
+from shortlist.bench.progress import BlockOver, BlockStarted, ErrorKnown, LookTaken, Measured, Told, Warned
 from shortlist.cli.looks import LookTeller, cells_after
 from shortlist.cli.output import plain, say, wants_ascii, wants_colour
 from shortlist.clock import SYSTEM, local_hms
 from shortlist.records import Block, Candidate, Plan, Sample
+from shortlist.report.selftest import error_words
 from shortlist.results.metrics import is_complete, latency_ns, output_tokens_per_s
 
 _REFRESHES_PER_S = 4
@@ -55,6 +56,11 @@ def block_line(candidate: Candidate, block: Block, samples: tuple[Sample, ...], 
     return line.rstrip()
 
 
+def error_line(told: ErrorKnown) -> str:
+    """How far the numbers to come may be off."""
+    return f"Error   self-test: {error_words(told.error)}"
+
+
 class LineProgress:
     """For logs and CI: a dated line per block, no carriage return, no colour."""
 
@@ -75,6 +81,8 @@ class LineProgress:
         elif isinstance(told, LookTaken):
             for line in self._looks.lines(told.race, told.look):
                 say(f"{local_hms()} {line}")
+        elif isinstance(told, ErrorKnown):
+            say(error_line(told))
         elif isinstance(told, Warned):
             say(f"{local_hms()} warning: {told.text}")
 
@@ -135,6 +143,8 @@ class LiveProgress:
                 self._print(line)
             self._left = self._done + cells_after(self._plan, told.look)
             self._progress.update(self._all, total=self._left)
+        elif isinstance(told, ErrorKnown):
+            self._print(error_line(told))
         elif isinstance(told, Warned):
             self._print(f"! {told.text}")
 

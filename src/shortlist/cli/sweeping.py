@@ -10,7 +10,7 @@ import click
 from shortlist import units
 from shortlist.cli.choose import decide_and_store, read_needs
 from shortlist.cli.output import say, wants_ascii
-from shortlist.cli.planning import Asked, announce, earlier_runs, fresh, resumed, show_plan, tariff_of
+from shortlist.cli.planning import Asked, announce, earlier_runs, fresh, resumed, show_plan, tariff_of, with_selftest
 from shortlist.errors import BadInput, Interrupted, StoreError, UnknownName
 from shortlist.settings import Settings
 
@@ -120,7 +120,7 @@ def _fit(sessions: "tuple[Session, ...]", store: "Store", asked: Asked) -> "tupl
     say(f"Sweep   {values}; each {sizes}{repeats}: {requests} requests in all")
     bases = sorted({pace.basis for pace in by_candidate.values()})
     say(f"Time    about {units.about(estimate(sessions))}, {'; '.join(bases)}")
-    return sessions
+    return tuple(with_selftest(session, by_candidate) for session in sessions)
 
 
 def _carry_out(sessions: "tuple[Session, ...]", store: "Store", connection: "Connection", asked: Asked) -> "RunState":

@@ -117,6 +117,7 @@ def _row(summary: RunSummary, one: CandidateSummary) -> dict[str, Cell]:
     row["cost_currency"] = figures["cost.requests"].unit if "cost.requests" in figures else None
     row["cached_tokens_max"] = one.cached_tokens
     row["token_basis"] = "/".join(one.token_basis) or None
+    row["measuring_error_s"] = None if summary.measuring_error is None else summary.measuring_error.error_ns / 1e9
     row["level"] = summary.level
     row["candidate"] = one.candidate
     row["run"] = summary.run

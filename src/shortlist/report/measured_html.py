@@ -13,7 +13,7 @@ from shortlist.report.verdicts import (
     ends,
     figure_name,
 )
-from shortlist.report.wording import MEASURING_ERROR, comparison_line, is_loaded, load_words, repeatability_lines
+from shortlist.report.wording import comparison_line, is_loaded, load_words, repeatability_lines
 from shortlist.results.figures import CandidateSummary
 
 _LATENCIES = ("latency.mean", "latency.p50", "latency.p95", "latency.p99", "latency.max", "ttft.mean", "ttft.p95")
@@ -54,7 +54,6 @@ def latency_part(scene: Scene, drawn: Gallery) -> Markup | None:
     ]
     return joined(
         body,
-        tag("p", MEASURING_ERROR),
         bullets(withheld_notes(scene)) if drawn.latency is None and withheld_notes(scene) else None,
         figure(drawn.latency, "Steeper is steadier; further left is quicker."),
         figure(drawn.over_time, "A slope or a step here is drift: the rounds are then not alike."),
@@ -170,6 +169,7 @@ def manner_part(scene: Scene) -> Markup:
         ("seed", str(generation.seed)),
         ("streamed", "yes" if generation.stream else "no"),
         ("flags", ", ".join(summary.flags) or "none"),
+        *(("stamps of the self-test", error.stamps) for error in (summary.measuring_error,) if error is not None),
         *(("engine", engine) for engine in summary.engines),
         *(("arrivals stamped", stamps) for stamps in summary.stamps),
         *((f"pinned, {name}", digest) for name, digest in summary.pins.items()),

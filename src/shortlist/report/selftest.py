@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 from shortlist.records import ErrorFigures, MeasuringError
+from shortlist.results.between_runs import HostSpread
 from shortlist.units import counted, duration
 
 _WIDTH = 80
@@ -50,6 +51,28 @@ def selftest_warnings(errors: Sequence[MeasuringError]) -> list[str]:
                 "busy, or has too few cores for both sides; the errors are upper bounds"
             )
     return found
+
+
+def between_lines(spread: HostSpread) -> list[str]:
+    """How far runs of the same thing lie apart on this host, figure by figure."""
+    rounds = len(next(iter(spread.round_means.values()))[0])
+    width = max(len(name) for name in spread.round_means)
+    lines = [
+        f"{spread.model} with {spread.engine}, {counted(spread.runs, 'run')} of {counted(rounds, 'round')} each",
+        "",
+        f"{'':<{width}}  between runs (standard deviation)",
+    ]
+    for name in spread.round_means:
+        found = spread.between(name)
+        words = "too few runs to tell" if found is None else f"{found.sd_log * 100:.2g} %"
+        if found is not None and found.sd_log == 0.0:
+            words = "0 %: no more than rounds inside a run explain"
+        lines.append(f"{name:<{width}}  {words}")
+    note = (
+        "Kept for `shortlist compare`, for this host and engine. The runs followed one another at once: what changes "
+        "over days is not in it."
+    )
+    return [*lines, "", *textwrap.wrap(note, _WIDTH)]
 
 
 def _stamps(errors: Sequence[MeasuringError]) -> str:

@@ -192,6 +192,8 @@ def difference_words(one: PreferenceDifference) -> str:
     """`not told apart (+9 prompts)`."""
     if one.verdict != "not told apart":
         return one.verdict
+    if one.note:
+        return f"not told apart: {one.note}"
     if one.more is None:
         return "not told apart"
     unit = one.more_unit or "more"

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from shortlist.records import CandidateStatus, Interval, LoadShape
 from shortlist.report.dimensions import roof_lines
 from shortlist.report.numbers import NOTHING, more, ratio, value, with_error
+from shortlist.report.selftest import error_words
 from shortlist.results.figures import DETERMINISTIC, CandidateSummary, RunSummary, SpeedComparison
 from shortlist.units import counted
 
 GLYPHS: Mapping[CandidateStatus, str] = {"ok": "✓", "partial": "~", "failed": "✕", "skipped": "–"}
 
-MEASURING_ERROR = "Measuring error: not known, for no self-test was recorded with this run."
 
 _JUDGED = {"latency.mean": "latency", "tokens_per_s": "tokens/s"}
 _BOTH = {
@@ -47,6 +47,18 @@ def is_loaded(summary: RunSummary) -> bool:
     return summary.load.kind == "open" or summary.load.concurrency > 1 or bool(summary.goodput)
 
 
+def measuring_words(summary: RunSummary) -> str:
+    """How far durations may be off by our own measuring, or that nobody knows."""
+    error = summary.measuring_error
+    if error is None:
+        return "Measuring error: not known, for no self-test was recorded with this run."
+    is_remote = any(one.engine == "remote" for one in summary.candidates)
+    scope = "; of this host's client alone, not of the network" if is_remote else ""
+    return (
+        f"Measuring error: {error_words(error)}{scope}; not in the ± above, and allowed for in every verdict on speed"
+    )
+
+
 def comparison_line(summary: RunSummary, one: SpeedComparison) -> str:
     """`large, latency: worse than tiny (×3.00, 2.97 to 3.03)`."""
     label, against = summary.label_of(one.candidate), summary.label_of(one.against)
@@ -57,7 +69,7 @@ def comparison_line(summary: RunSummary, one: SpeedComparison) -> str:
         "better": f"better than {against}",
         "worse": f"worse than {against}",
         "equivalent": f"equivalent to {against} (margin {one.margin * 100:.0f} %)",
-        "not told apart": f"not told apart from {against} ({more(one.more_rounds, summary.round_ns)})",
+        "not told apart": f"not told apart from {against} ({one.note or more(one.more_rounds, summary.round_ns)})",
     }[one.verdict]
     return f"{what}: {phrase}: {ratio(one.ratio)}"
 
@@ -73,9 +85,10 @@ def _kind(figure: Interval) -> str:
 
 
 def notes(summary: RunSummary) -> tuple[str, ...]:
-    """What must stand under the numbers: why an interval is missing, what ± is, how tokens were counted."""
+    """What must stand under the numbers: what ± is, our own error, why an interval is missing."""
     level = f"{summary.level * 100:.0f} %"
     found = [f"± is half the {level} interval; low–high where it is lopsided. Means: t over rounds."]
+    found.append(measuring_words(summary))
     grouped: dict[tuple[str, str], list[str]] = {}
     for candidate in summary.candidates:
         for name, shown in _NOTED.items():

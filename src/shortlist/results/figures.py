@@ -12,6 +12,7 @@ from shortlist.records import (
     Interval,
     Json,
     LoadShape,
+    MeasuringError,
     RunState,
     SampleError,
     SampleStatus,
@@ -267,6 +268,7 @@ class RunSummary:
     """A run, summarised. `round_ns` is how long one more round of every candidate takes; None: unknown.
 
     `goodput` holds the limits that good requests keep, `pins` the digests of a deterministic run.
+    `measuring_error` is what the self-test found on the run's host; None: not known. It is not in the intervals here.
     """
 
     run: str
@@ -294,6 +296,7 @@ class RunSummary:
     pins: Mapping[str, str] = field(default_factory=dict)
     disturbance: Disturbance | None = None
     race: str | None = None
+    measuring_error: MeasuringError | None = None
 
     @property
     def short_id(self) -> str:

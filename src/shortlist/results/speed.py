@@ -1,13 +1,15 @@
 """Which candidates are told apart in speed: each against the fastest, round by round."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from shortlist.errors import NotEnoughSamples
 from shortlist.results import metrics
 from shortlist.results.accepted import Measure, Requests
 from shortlist.results.changes import MARGINS
 from shortlist.results.figures import SpeedComparison
-from shortlist.stats.equivalence import Claim, FamilyLevels, compare_family
+from shortlist.results.measuring import ratio_error
+from shortlist.stats.equivalence import WITHIN_ERROR, Claim, FamilyLevels, compare_family
 from shortlist.stats.paired import Difference, paired_log_ratio
 
 SPEED_MARGIN = MARGINS["speed"]
@@ -41,9 +43,16 @@ def _by_round(requests: Requests, measure: Measure) -> dict[int, dict[tuple[str,
 
 
 def compare_speeds(
-    requests: Mapping[str, Requests], *, level: float = 0.95, margin: float = SPEED_MARGIN
+    requests: Mapping[str, Requests],
+    errors: Mapping[str, Mapping[str, float]],
+    *,
+    level: float = 0.95,
+    margin: float = SPEED_MARGIN,
 ) -> tuple[SpeedComparison, ...]:
-    """Every candidate that was measured against the fastest, on latency and on output tokens/s."""
+    """Every candidate that was measured against the fastest, on latency and on output tokens/s.
+
+    `errors`: candidate → figure → how far it may be off by the measuring itself, in its unit.
+    """
     compared: list[SpeedComparison] = []
     for figure, measure, lower_is_better in _JUDGED:
         means = {name: one.complete.round_means(measure) for name, one in requests.items()}
@@ -56,9 +65,12 @@ def compare_speeds(
             if name == fastest:
                 continue
             try:
-                differences[name] = paired_log_ratio(*paired_rounds(requests[name], requests[fastest], measure))
+                pair = paired_log_ratio(*paired_rounds(requests[name], requests[fastest], measure))
             except NotEnoughSamples as error:
                 compared.append(SpeedComparison(figure, name, fastest, None, None, margin, note=str(error)))
+                continue
+            sides = [(errors.get(one, {}).get(figure, 0.0), points[one]) for one in (name, fastest)]
+            differences[name] = replace(pair, error=ratio_error(*sides[0], *sides[1]))
         compared += _judge(figure, fastest, differences, (margin, 1 - level, lower_is_better))
     return tuple(compared)
 
@@ -81,6 +93,7 @@ def _judge(
             one.p_different,
             one.p_equivalent,
             one.more_needed,
+            WITHIN_ERROR if one.is_error_bound else "",
         )
         for name, one in judged.items()
     ]

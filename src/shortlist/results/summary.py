@@ -27,6 +27,7 @@ from shortlist.results.disturbance import noise_of, summarise_disturbance, witho
 from shortlist.results.energy import energy_and_cost
 from shortlist.results.figures import Answer, CandidateSummary, Outlier, PromptFigure, PromptSummary, RunSummary
 from shortlist.results.goodput import goodput_figures, parse_limits
+from shortlist.results.measuring import figure_errors, measuring_error
 from shortlist.results.quality import quality_figures, quality_warnings, summarise_quality
 from shortlist.results.racing import race_line, why_left_out
 from shortlist.results.reached import is_growing, load_warnings, reached_figures, without_far_ends
@@ -46,6 +47,8 @@ def summarise(
     manner = manner_of(run, level, failures_as_infinite=failures_as_infinite)
     candidates = candidate_summaries(run, requests, manner)
     candidates += [_skipped(result) for result in run.info.skipped]
+    error = measuring_error(run)
+    errors = {one.candidate: figure_errors(one.figures, error) for one in candidates}
     return RunSummary(
         run=run.info.id,
         goodput=tuple(limit.text for limit in manner.limits),
@@ -57,7 +60,7 @@ def summarise(
         rounds=len({cell.round for cell in run.info.plan.cells}),
         prompts=_prompts(suite.prompts, requests),
         candidates=tuple(candidates),
-        comparisons=compare_speeds(requests, level=level, margin=speed_margin),
+        comparisons=compare_speeds(requests, errors, level=level, margin=speed_margin),
         load=suite.load,
         generation=suite.generation,
         level=level,
@@ -72,6 +75,7 @@ def summarise(
         warnings=(*_warnings(run, candidates), *_load_warnings(run, candidates, requests), *quality_warnings(run)),
         quality=summarise_quality(run, level),
         disturbance=summarise_disturbance(run),
+        measuring_error=error,
     )
 
 

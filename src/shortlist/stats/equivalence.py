@@ -6,13 +6,15 @@ Source: Schuirmann, Journal of Pharmacokinetics and Biopharmaceutics 15 (1987) 6
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shortlist.records import Interval, Verdict
 from shortlist.stats.exact import ExactBounds
 from shortlist.stats.holm import holm
 from shortlist.stats.paired import Difference
 from shortlist.stats.power import Seen, detectable, more_needed, smallest
+
+WITHIN_ERROR = "no larger than the measuring error allows to tell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Comparison:
     `more_needed` counts further `units` (rounds, clusters): 0 when concluded, None when no reasonable number would do.
     `detectable` is the smallest true difference that so many units find with 80 % power, as a share for ratios (0.07:
     7 % more) and in the score for differences; None where exact bounds stand in for t. In a family of comparisons the
-    p values are Holm's.
+    p values are Holm's. `is_error_bound`: not told apart for no other reason than the measuring error.
     """
 
     verdict: Verdict
@@ -34,6 +36,7 @@ class Comparison:
     more_needed: int | None
     units: str
     detectable: float | None
+    is_error_bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,7 @@ def compare(difference: Difference, margin: float, *, lower_is_better: bool, alp
     The interval is two-sided at 1 - `alpha`; equivalence is at `alpha` too, so its own interval is at 1 - 2 `alpha`.
     Raises BadInput on a margin that is negative or not a number.
     """
-    rule = _Rule(margin, lower_is_better, alpha, alpha, alpha)
-    return _judge(difference, difference.p_different, tost(difference, margin), rule)
+    return compare_all({"": difference}, margin, lower_is_better=lower_is_better, alpha=alpha)[""]
 
 
 def compare_all(
@@ -110,22 +112,41 @@ def compare_family(
     each = levels.alpha / count
     interval = each if levels.interval is None else levels.interval
     plan = each if levels.plan is None else levels.plan
-    alone = {name: tost(one.difference, one.margin) for name, one in claims.items()}
+    adjusted, adjusted_others = _p_values(claims, others)
+    exact = adjusted
+    if any(one.difference.error for one in claims.values()):
+        unmoved = {name: replace(one, difference=one.difference.without_error) for name, one in claims.items()}
+        exact, _ = _p_values(unmoved, others)
+    judged = {}
+    for name, one in claims.items():
+        rule = _Rule(one.margin, one.lower_is_better, levels.alpha, interval, plan)
+        is_bound = _verdict(one, adjusted[name], rule) == "not told apart" != _verdict(one, exact[name], rule)
+        judged[name] = _judge(one, adjusted[name], rule, is_error_bound=is_bound)
+    return judged, adjusted_others
+
+
+def _p_values(
+    claims: Mapping[str, Claim], others: Sequence[float]
+) -> tuple[dict[str, tuple[float, float]], tuple[float, ...]]:
+    """For different and for equivalent, each by Holm over all; and the others' beside them."""
     different = holm([*(one.difference.p_different for one in claims.values()), *others])
-    equivalent = holm([*alone.values(), *(1.0 for _ in others)])
-    judged = {
-        name: _judge(one.difference, p, q, _Rule(one.margin, one.lower_is_better, levels.alpha, interval, plan))
-        for (name, one), p, q in zip(claims.items(), different, equivalent, strict=False)
-    }
-    return judged, different[len(claims) :]
+    equivalent = holm([*(tost(one.difference, one.margin) for one in claims.values()), *(1.0 for _ in others)])
+    pairs = dict(zip(claims, zip(different, equivalent, strict=True), strict=False))
+    return pairs, different[len(claims) :]
 
 
-def _judge(difference: Difference, p_different: float, p_equivalent: float, rule: _Rule) -> Comparison:
-    verdict: Verdict = "not told apart"
+def _verdict(claim: Claim, p: tuple[float, float], rule: _Rule) -> Verdict:
+    p_different, p_equivalent = p
     if p_equivalent <= rule.alpha:
-        verdict = "equivalent"
-    elif p_different <= rule.alpha:
-        verdict = "better" if (difference.estimate < 0) == rule.lower_is_better else "worse"
+        return "equivalent"
+    if p_different > rule.alpha:
+        return "not told apart"
+    return "better" if (claim.difference.estimate < 0) == rule.lower_is_better else "worse"
+
+
+def _judge(claim: Claim, p: tuple[float, float], rule: _Rule, *, is_error_bound: bool) -> Comparison:
+    (p_different, p_equivalent), difference = p, claim.difference
+    verdict = _verdict(claim, p, rule)
     return Comparison(
         verdict,
         difference.interval(1 - rule.interval),
@@ -136,13 +157,14 @@ def _judge(difference: Difference, p_different: float, p_equivalent: float, rule
         _more(difference, rule) if verdict == "not told apart" else 0,
         difference.units,
         _detectable(difference, rule.plan),
+        is_error_bound,
     )
 
 
 def _detectable(difference: Difference, alpha: float) -> float | None:
     if difference.bounds:
         return None
-    found = detectable(difference.se, difference.df, alpha)
+    found = detectable(difference.se, difference.df, alpha) + difference.error
     return difference.shown(found) - 1 if difference.scale == "ratio" else found
 
 
@@ -152,7 +174,7 @@ def _more(difference: Difference, rule: _Rule) -> int | None:
     if n < 2:
         return None
     if bounds is None:
-        seen = Seen(difference.estimate, difference.se, difference.df, n, difference.se_floor)
+        seen = Seen(difference.estimate, difference.se, difference.df, n, difference.se_floor, difference.error)
         return more_needed(seen, limit, rule.plan)
     total = smallest(lambda total: _bounds_conclude(bounds.projected(total), limit, rule.plan), n)
     return None if total is None else total - n

@@ -27,7 +27,8 @@ class Difference:
     """A against B: log(A / B) on the scale `ratio`, A - B on the scale `difference`.
 
     `se` and `df` carry the t test; `bounds`, where there are any, replace it. `n` counts `units` (rounds, clusters);
-    `se_floor` is the part of `se` that no more of them would lessen.
+    `se_floor` is the part of `se` that no more of them would lessen; `error` is how far the estimate may be off by the
+    measuring itself: both bounds stand that much further out, whatever n.
     """
 
     estimate: float
@@ -40,6 +41,7 @@ class Difference:
     bounds: ExactBounds | None = None
     se_floor: float = 0.0
     note: str = ""
+    error: float = 0.0
 
     def __post_init__(self) -> None:
         if self.bounds is None and not (math.isfinite(self.se) and self.se > 0 and self.df > 0):
@@ -49,19 +51,27 @@ class Difference:
 
     def lower(self, alpha: float) -> float:
         """One-sided lower bound at error `alpha`, on logs for a ratio."""
-        return self.bounds.lower(alpha) if self.bounds else self.estimate - t_quantile(1 - alpha, self.df) * self.se
+        if self.bounds:
+            return self.bounds.lower(alpha)
+        return self.estimate - self.error - t_quantile(1 - alpha, self.df) * self.se
 
     def upper(self, alpha: float) -> float:
         """One-sided upper bound at error `alpha`, on logs for a ratio."""
-        return self.bounds.upper(alpha) if self.bounds else self.estimate + t_quantile(1 - alpha, self.df) * self.se
+        if self.bounds:
+            return self.bounds.upper(alpha)
+        return self.estimate + self.error + t_quantile(1 - alpha, self.df) * self.se
 
     def p_above(self, value: float) -> float:
         """One-sided p for the claim that the true difference is above `value`."""
-        return self.bounds.p_above(value) if self.bounds else t_cdf((value - self.estimate) / self.se, self.df)
+        if self.bounds:
+            return self.bounds.p_above(value)
+        return t_cdf((value - self.estimate + self.error) / self.se, self.df)
 
     def p_below(self, value: float) -> float:
         """One-sided p for the claim that the true difference is below `value`."""
-        return self.bounds.p_below(value) if self.bounds else t_cdf((self.estimate - value) / self.se, self.df)
+        if self.bounds:
+            return self.bounds.p_below(value)
+        return t_cdf((self.estimate - value + self.error) / self.se, self.df)
 
     @property
     def p_different(self) -> float:
@@ -86,6 +96,11 @@ class Difference:
         point, low, high = (self.shown(v) for v in (self.estimate, self.lower(alpha), self.upper(alpha)))
         end = None if math.isinf(high) else high
         return Interval(point, low, end, level, self.method, self.n, self.scale, self.units, self.note)
+
+    @property
+    def without_error(self) -> "Difference":
+        """As if the measuring itself were exact."""
+        return replace(self, error=0.0)
 
     def flipped(self) -> "Difference":
         """B against A."""

@@ -70,7 +70,8 @@ def smallest(is_enough: Callable[[int], bool], more_than: int, most: int = MOST)
 class Seen:
     """What a t test saw: the estimate, its standard error and how many units gave it.
 
-    `se_floor` is the part of `se` that more units do not lessen, such as the spread between runs.
+    `se_floor` is the part of `se` that more units do not lessen, such as the spread between runs; `error` is what the
+    estimate may be off by the measuring itself.
     """
 
     estimate: float
@@ -78,6 +79,7 @@ class Seen:
     df: float
     n: int
     se_floor: float = 0.0
+    error: float = 0.0
 
     def with_units(self, n: int) -> tuple[float, float]:
         """Standard error and degrees of freedom with `n` units of the same spread."""
@@ -93,8 +95,11 @@ def more_needed(seen: Seen, margin: float, alpha: float = 0.05, power: float = P
 
     def concludes(n: int) -> bool:
         se, df = seen.with_units(n)
-        different = power_different(seen.estimate, se, df, alpha)
-        return max(different, power_equivalent(seen.estimate, margin, se, df, alpha)) >= power
+        beyond = abs(seen.estimate) - seen.error
+        different = power_different(beyond, se, df, alpha) if beyond > 0 else 0.0
+        room = margin - seen.error
+        equivalent = power_equivalent(seen.estimate, room, se, df, alpha) if room > 0 else 0.0
+        return max(different, equivalent) >= power
 
     total = smallest(concludes, seen.n)
     return None if total is None else total - seen.n
