@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 
+from results.test_measuring import found, with_error
 from results.two_runs import Change, base_run, head_run
 from shortlist.errors import BadInput, UnknownName
 from shortlist.records import LoadShape, Run, Sample
@@ -43,6 +44,20 @@ def test_two_runs_of_one_thing_are_equivalent() -> None:
     }
     assert {one.verdict for _, one in plain().changes} == {"equivalent", None}
     assert judge_gate(plain(), is_strict=True).verdict == "pass"
+
+
+def test_a_slowdown_no_larger_than_the_measuring_error_is_not_told_and_the_reason_is() -> None:
+    slower = head_run(Change(slower={"small": 1.08}))
+    assert metric(compare_runs(BASE, slower), "small", "latency").verdict == "worse"
+    mean = metric(compare_runs(BASE, slower), "small", "latency").base
+    assert mean is not None
+    off = found(round((mean.point or 0.0) * 0.06))
+    base, head = (with_error(run, *((one.id, off) for one in run.executors)) for run in (BASE, slower))
+    blurred = compare_runs(base, head)
+    change = metric(blurred, "small", "latency")
+    assert change.verdict == "not told apart", "the errors of two runs add"
+    assert "measuring error" in change.note
+    assert metric(blurred, "small", "memory").verdict == "equivalent"
 
 
 def test_a_planted_slowdown_is_found_where_it_is_and_nowhere_else() -> None:

@@ -32,7 +32,7 @@ from shortlist.results.quality import cluster_of, critical_scores, facet_scores,
 from shortlist.results.reached import load_warnings
 from shortlist.results.rounds import round_values
 from shortlist.results.summary import candidate_summaries, manner_of
-from shortlist.stats.equivalence import Claim, Comparison, FamilyLevels, compare_family
+from shortlist.stats.equivalence import WITHIN_ERROR, Claim, Comparison, FamilyLevels, compare_family
 from shortlist.stats.samples import ClusteredScores, mean_of
 
 ERROR = 0.05
@@ -318,8 +318,13 @@ def _told(one: Tested, said: Comparison, alpha: float) -> MetricChange:
         "detectable": said.detectable,
         "units": difference.units,
     }
-    notes = [one.change.note]
-    if said.verdict == "not told apart" and said.more_needed is None and difference.se_floor:
+    notes = [one.change.note, WITHIN_ERROR if said.is_error_bound else ""]
+    if (
+        said.verdict == "not told apart"
+        and said.more_needed is None
+        and difference.se_floor
+        and not said.is_error_bound
+    ):
         notes.append("no number of rounds would do: runs on this host lie too far apart")
     if said.verdict == "not told apart" and difference.p_different <= alpha:
         notes.append("alone it would be told apart; judged with all the others it is not")

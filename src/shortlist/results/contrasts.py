@@ -15,6 +15,7 @@ from shortlist.results.changes import Basis, Metric, MetricChange
 from shortlist.results.disturbance import noise_of
 from shortlist.results.figures import CandidateSummary
 from shortlist.results.goodput import Limit, parse_limits
+from shortlist.results.measuring import figure_error, measuring_error
 from shortlist.results.quality import RATING_SCALE
 from shortlist.results.rounds import RoundValues, round_means
 from shortlist.stats.intervals import exact
@@ -156,8 +157,22 @@ def _welch(case: _Case, values: matching.Rounds) -> Tested:
         return case.told(verdict="not told apart", note=f"{counted(fewest, 'round')}: {_ONE_ROUND}")
     step = PAGE_BYTES if case.metric.basis == "memory" else 0.0
     difference = welch_log(values.head, values.base, case.sides.between(case.change.figure), resolution=step)
+    difference = replace(difference, error=_measuring_error(case))
     note = f"{counted(values.left_out, 'prompt')} of one run only left out" if values.left_out else ""
     return case.told(difference, note=note)
+
+
+def _measuring_error(case: _Case) -> float:
+    """How far the log ratio may be off by the measuring itself: two runs are two measurements, so both errors add."""
+    shares = []
+    for side in (case.sides.base, case.sides.head):
+        figures = side.summary.figures
+        off, point = (
+            figure_error(case.change.figure, figures, measuring_error(side.run)),
+            figures[case.change.figure].point,
+        )
+        shares.append(off / point if point else 0.0)
+    return math.log1p(sum(shares))
 
 
 def _values(case: _Case) -> tuple[RoundValues, RoundValues]:
