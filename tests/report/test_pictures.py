@@ -12,9 +12,11 @@ import pytest
 
 from report.scenes import MODELS, TWINS, Size, big_scene, hostile_scene
 from report.strangers import NASTY
+from results.test_measuring import found
 from shortlist.errors import BadInput
 from shortlist.records import Interval
 from shortlist.report.gallery import gallery
+from shortlist.report.pictures.latency import latency_panels
 from shortlist.report.pictures.style import file_style
 from shortlist.report.png import find_font, svg_to_png
 from shortlist.report.scales import linear, logarithmic, spaced
@@ -198,3 +200,31 @@ def test_ticks_are_round_and_keep_apart() -> None:
     assert 1.0 in logarithmic(0.4, 4, 0, 100).ticks()
     kept = spaced([(float(at), "wide label") for at in range(0, 200, 5)], 11)
     assert all(b[0] - a[0] > text_width("wide label", 11) for a, b in pairwise(kept))
+
+
+@pytest.mark.parametrize(("error_ns", "is_drawn"), [(0, False), (1000, False), (10**8, True), (10**12, True)])
+def test_our_own_error_is_a_band_at_its_true_width_or_said_to_be_thinner_than_the_line(
+    error_ns: int, is_drawn: bool
+) -> None:
+    summary = replace(SMALL.summary, measuring_error=found(error_ns))
+    picture = latency_panels(replace(SMALL, summary=summary))
+    assert picture is not None
+    assert ('class="band"' in picture.inner) == is_drawn
+    said = " ".join(text for text, _ in picture.labels)
+    assert ("thinner than the line" in said) != is_drawn
+    assert ("at its true width" in said) == is_drawn
+    assert not clashes(picture)
+    unknown = latency_panels(SMALL)
+    assert unknown is not None
+    assert "measuring error" not in " ".join(text for text, _ in unknown.labels)
+
+
+def test_the_band_is_as_wide_as_the_error_on_the_pictures_own_scale() -> None:
+    widths = []
+    for error_ns in (5 * 10**7, 10**8):
+        picture = latency_panels(replace(SMALL, summary=replace(SMALL.summary, measuring_error=found(error_ns))))
+        assert picture is not None
+        rect = re.search(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"[^>]*class="band"', picture.inner)
+        assert rect is not None, picture.inner[:400]
+        widths.append(float(rect[2]))
+    assert widths[1] == pytest.approx(2 * widths[0], rel=0.03)

@@ -8,14 +8,18 @@ from shortlist.records import Interval
 from shortlist.report.pictures.needs import draw_interval, ticks
 from shortlist.report.scales import Scale, linear, logarithmic
 from shortlist.report.scene import Scene
-from shortlist.report.svg import NOTE, Pen, Picture, polyline
+from shortlist.report.svg import NOTE, Box, Pen, Picture, polyline
 from shortlist.report.textsize import cut_middle, text_width
 from shortlist.report.verdicts import limit_of, operator_of
 from shortlist.results.figures import CandidateSummary
+from shortlist.units import duration
 
 _WIDTH, _ACROSS, _LEFT, _GAP = 720.0, 3, 40.0, 16.0
 _HEIGHT, _HEAD, _FOOT, _TOP = 118.0, 30.0, 44.0, 8.0
 _PANEL = (_WIDTH - _LEFT - 10 - _GAP * (_ACROSS - 1)) / _ACROSS
+_THINNEST = 1.0
+"""Pixels: a band under this would be drawn wider than it is."""
+
 _SHARES = (0.0, 0.5, 0.95)
 _SUPPORTED = (("latency.p99", 0.99), ("latency.p95", 0.95), ("latency.p50", 0.50))
 
@@ -44,13 +48,14 @@ def latency_panels(scene: Scene, name: str = "latency") -> Picture | None:
         _define(pen, x, y, values, place)
     for place, (one, values) in enumerate(drawn):
         corner = _LEFT + (place % _ACROSS) * (_PANEL + _GAP), _corner_y(place)
+        _error_band(pen, scene, one, x, corner)
         _panel(pen, scene, (one, values), corner, [other for other in range(len(drawn)) if other != place])
         _axes(pen, x, corner, is_first=place % _ACROSS == 0)
         _lines(pen, scene, one, (values, x, y), corner)
         if need is not None:
             _need_line(pen, need, x, corner)
     bottom = _corner_y(len(drawn) - 1) + _HEIGHT + _FOOT + 12
-    for note in withheld_notes(scene):
+    for note in (*error_notes(scene, x), *withheld_notes(scene)):
         bottom = pen.paragraph((8, bottom), note, _WIDTH - 16)
     pen.grow(bottom)
     return pen.finish()
@@ -142,6 +147,35 @@ def _lines(
         level = corner[1] + y(0.95)
         draw_interval(pen, scale, p95, level)
         pen.marker((scale(p95.point), level), scene.shape(one.candidate), "point pick" if is_pick else "point")
+
+
+def _error_ends(scene: Scene, one: CandidateSummary, x: Scale) -> tuple[float, float] | None:
+    """Where p95 less and plus our own error stand; None where the error is not known, or there is no p95."""
+    error, p95 = scene.summary.measuring_error, one.figures.get("latency.p95")
+    if error is None or p95 is None or p95.point is None or not math.isfinite(p95.point):
+        return None
+    ends = (max(x.low, p95.point - error.error_ns), min(x.high, p95.point + error.error_ns))
+    return x(ends[0]), x(ends[1])
+
+
+def _error_band(pen: Pen, scene: Scene, one: CandidateSummary, x: Scale, corner: tuple[float, float]) -> None:
+    """Our own error around p95, at its true width; a band thinner than the line is said in words instead."""
+    ends = _error_ends(scene, one, x)
+    if ends is not None and ends[1] - ends[0] >= _THINNEST:
+        pen.rect(Box(corner[0] + ends[0], corner[1], corner[0] + ends[1], corner[1] + _HEIGHT), "band")
+
+
+def error_notes(scene: Scene, x: Scale) -> tuple[str, ...]:
+    """`±0.30 ms: thinner than the line`, or what the grey band is; none where the error is not known."""
+    error = scene.summary.measuring_error
+    if error is None:
+        return ()
+    widths = [ends[1] - ends[0] for one in scene.measured if (ends := _error_ends(scene, one, x)) is not None]
+    words = f"measuring error of a duration: ±{duration(error.error_ns)}"
+    if not widths or max(widths) < _THINNEST:
+        return (f"{words}: thinner than the line",)
+    thin = ", under the line where there is none" if min(widths) < _THINNEST else ""
+    return (f"{words}, the grey band around p95 at its true width{thin}",)
 
 
 def _moved(points: Sequence[tuple[float, float]], corner: tuple[float, float]) -> list[tuple[float, float]]:
