@@ -10,11 +10,9 @@ import pytest
 
 from bench.benches import QUICK, accepted_per_cell, concurrent, resume, run, session, stored
 from bench.noisy import CAUSE, install
-from shortlist.bench.again import again_requests
 from shortlist.bench.progress import BlockOver, Measured, Warned
 from shortlist.bench.session import Connection, Session, resumed_session, run_session
 from shortlist.errors import StoreError
-from shortlist.measure.recording import PlannedRequest
 from shortlist.records import LoadShape, Run, Sample
 from shortlist.results.store import Store
 from spinner import spinner
@@ -51,6 +49,7 @@ def test_a_disturbed_cell_is_measured_again_in_the_same_process_and_both_are_kep
     assert (second.is_accepted, second.causes) == (True, ())
     assert second.block == first.block
     assert second.seq == max(s.seq for s in whole.samples)
+    assert [s.phase for s in whole.samples if s.seq == second.seq - 1] == ["warmup"], "the engine rested before"
     assert second.due_ns > max(s.end_ns or 0 for s in measured(whole) if s is not second)
     assert len(whole.blocks) == 1
     assert said == [f"{QUICK}: 1 request disturbed ({CAUSE}); measured again at the end"]
@@ -122,35 +121,19 @@ def test_nothing_is_measured_again_after_the_budget(store: Store, monkeypatch: p
     assert not whole.blocks
 
 
-def test_several_in_flight_stay_so_many_while_cells_are_measured_again(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("load", [concurrent(3), LoadShape("open", 3, 500.0, "constant")])
+def test_one_of_many_in_flight_is_not_measured_again_alone_and_a_bad_block_is_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch, load: LoadShape
 ) -> None:
-    install(monkeypatch, lambda prompt, attempt, _block: 2.0 if attempt == 1 and prompt in ("p-03", "p-09") else 0)
-    some = session(["ttft=30ms,gap=1ms,chunks=3"], rounds=1, count=20, load=concurrent(3), is_watched=True)
-    run(some, store)
-    whole = stored(some, store)
-    again = [s for s in measured(whole) if s.prompt in ("p-03", "p-09") and s.is_accepted]
-    last = max(s.seq for s in measured(whole) if s not in again)
-    beside = [s for s in whole.samples if s.seq > last]
-    assert len(beside) == 2 + 2 * 2
-    assert Counter((s.phase, s.cell is None) for s in beside) == {("measure", False): 2, ("warmup", True): 4}
-    for one in again:
-        middle = ((one.sent_ns or 0) + (one.end_ns or 0)) // 2
-        assert sum((s.sent_ns or 0) <= middle < (s.end_ns or 0) for s in beside) == 3
+    bad = {1: ("p-01",), 2: ("p-01", "p-02", "p-03")}
+    install(monkeypatch, lambda prompt, _attempt, block: 2.0 if prompt in bad.get(block, ()) else 0)
+    whole, said = warned_in(watched(rounds=2, load=load), store)
+    assert [b.state for b in whole.blocks] == ["done", "cut", "done"]
+    assert [len([s for s in measured(whole) if s.block == b.id]) for b in whole.blocks] == [10, 10, 10]
+    assert said[0] == (
+        f"{QUICK}: 1 request disturbed ({CAUSE}) and counted: one of many in flight cannot be measured again alone"
+    )
     assert set(accepted_per_cell(whole).values()) == {1}
-
-
-def planned(count: int) -> dict[str, PlannedRequest]:
-    return {f"c{n}": PlannedRequest(f"c{n}", f"p{n}", b"") for n in range(count)}
-
-
-def test_an_open_loop_has_no_cell_that_could_be_measured_alone() -> None:
-    assert again_requests(["c1"], planned(10), LoadShape("open", 1, 5.0, "constant")) is None
-
-
-def test_more_requests_than_the_block_has_are_not_sent_for_a_few_cells() -> None:
-    assert again_requests(["c1"], planned(10), LoadShape("closed", 6)) is None
-    assert len(again_requests(["c1"], planned(10), LoadShape("closed", 5)) or ()) == 9
 
 
 def test_interrupted_while_measuring_again_every_sample_is_kept_and_the_block_runs_again(

@@ -1,5 +1,7 @@
 """A bench through llama.cpp on the demo models: nothing cached, memory and load kept, repeatable texts."""
 
+import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,23 +9,26 @@ import pytest
 
 from bench.benches import run, stored
 from shortlist import demo
-from shortlist.bench.progress import BlockOver
+from shortlist.bench.progress import BlockOver, Loaded
 from shortlist.bench.roster import Opening, make_roster
+from shortlist.bench.run import NO_WATCH
 from shortlist.bench.session import new_session
 from shortlist.quality.prompts import load_prompts
 from shortlist.records import EngineOptions, Generation, LoadShape, Prompt, Run, SampleError, Suite
 from shortlist.results.export import export_golden
 from shortlist.results.store import Store
 from shortlist.results.summary import summarise
+from spinner import spinner
 
 pytestmark = pytest.mark.engine
+UNWATCHED = (NO_WATCH,)  # a busy machine changes nothing in how often a cell is sent
 ONE_THREAD = Opening("llamacpp", EngineOptions(device="cpu", threads=1))
 
 
 def bench(folder: Path, names: list[str], prompts: tuple[Prompt, ...], rounds: int = 1, **how: object) -> Run:
     opening = Opening("llamacpp", EngineOptions(device="cpu", threads=1, **how))  # type: ignore[arg-type]
     some = new_session(
-        Suite(prompts, Generation(max_tokens=24), rounds=rounds), make_roster(names, None, opening), name="x"
+        Suite(prompts, Generation(max_tokens=24), rounds=rounds), make_roster(names, None, opening), "x", UNWATCHED
     )
     with Store.open(folder / "results.db") as store:
         assert run(some, store) == "done"
@@ -83,7 +88,7 @@ def test_two_greedy_runs_give_one_golden_export(tmp_path: Path) -> None:
 def test_a_model_file_that_changes_while_the_bench_runs_fails_its_candidate(tmp_path: Path) -> None:
     path = tmp_path / "mine.gguf"
     path.write_bytes(demo.demo_model_path("notes-small").read_bytes())
-    some = new_session(Suite(asked(1), rounds=3), make_roster([str(path)], None, ONE_THREAD))
+    some = new_session(Suite(asked(1), rounds=3), make_roster([str(path)], None, ONE_THREAD), flags=UNWATCHED)
     done: list[BlockOver] = []
 
     def touch(told: object) -> None:
@@ -99,7 +104,7 @@ def test_a_model_file_that_changes_while_the_bench_runs_fails_its_candidate(tmp_
 
 def test_fixed_tokens_ignores_the_end_token(tmp_path: Path) -> None:
     suite = Suite(asked(2), Generation(fixed_tokens=40), rounds=1)
-    some = new_session(suite, make_roster(["notes-small"], None, ONE_THREAD))
+    some = new_session(suite, make_roster(["notes-small"], None, ONE_THREAD), flags=UNWATCHED)
     with Store.open(tmp_path / "results.db") as store:
         run(some, store)
         samples = stored(some, store).samples
@@ -110,7 +115,7 @@ def test_fixed_tokens_ignores_the_end_token(tmp_path: Path) -> None:
 def test_an_open_loop_above_capacity_waits_in_the_engines_queue_and_is_told(tmp_path: Path) -> None:
     flood = LoadShape("open", concurrency=2, rate_per_s=2000.0, arrivals="constant")
     suite = Suite(asked(15), Generation(max_tokens=24), flood, rounds=1, repeats=2)
-    some = new_session(suite, make_roster(["notes-large"], None, ONE_THREAD))
+    some = new_session(suite, make_roster(["notes-large"], None, ONE_THREAD), flags=UNWATCHED)
     with Store.open(tmp_path / "results.db") as store:
         assert run(some, store) == "done"
         whole = stored(some, store)
@@ -120,3 +125,31 @@ def test_an_open_loop_above_capacity_waits_in_the_engines_queue_and_is_told(tmp_
     assert one.failed == 0
     assert (one.figures["backlog"].point or 0) > 0.3
     assert any("piled up" in warning for warning in summarise(whole).warnings)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_real_process_beside_llama_cpp_is_named_and_the_host_called_too_noisy(
+    tmp_path: Path,
+) -> None:
+    some = new_session(
+        Suite(asked(2), Generation(fixed_tokens=30), rounds=1), make_roster(["notes-large"], None, ONE_THREAD)
+    )
+    with Store.open(tmp_path / "results.db") as store, ExitStack() as beside:
+
+        def trouble(told: object) -> None:
+            if isinstance(told, Loaded):  # the largest of all that is busy here, whoever else is
+                beside.enter_context(spinner(tmp_path, "eats-cores", count=6))
+            elif isinstance(told, BlockOver):
+                beside.close()
+
+        run(some, store, trouble)
+        whole = stored(some, store)
+    measured = [s for s in whole.samples if s.phase == "measure"]
+    assert len(measured) == 4
+    assert sum(s.is_accepted for s in measured) == 2
+    assert all(any("eats-cores" in cause for cause in s.causes) for s in measured), [s.causes for s in measured]
+    warnings = " ".join(summarise(whole).warnings)
+    assert "the host was too noisy: 2 of 2 requests were disturbed" in warnings
+    assert "eats-cores" in warnings
+    rows = [row for event in whole.events if event.kind == "conditions" for row in event.data["rows"]]
+    assert all(row[1] > 0 for row in rows)

@@ -132,10 +132,15 @@ class Repeat:
 
 
 class Attempts:
-    """Every attempt at the cells of a block; without a watch nothing is ever disturbed."""
+    """Every attempt at the cells of a block; without a watch nothing is ever disturbed.
 
-    def __init__(self, watch: Watch | None, requests: Mapping[str, PlannedRequest]) -> None:
-        self._watch, self._requests = watch, requests
+    `warmups` go before cells that are measured again: the engine rested meanwhile.
+    """
+
+    def __init__(
+        self, watch: Watch | None, requests: Mapping[str, PlannedRequest], warmups: Sequence[PlannedRequest] = ()
+    ) -> None:
+        self._watch, self._requests, self._warmups = watch, requests, warmups
         self._by_cell: dict[str, list[Attempt]] = {}
         self._sent = 0
 
@@ -171,33 +176,37 @@ class Attempts:
     async def again(self, send: Send, repeat: Repeat) -> None:
         """Send the disturbed cells again, at most twice and each time in a quiet moment, if one comes."""
         first = len(self.disturbed)
+        if not is_repeatable(repeat.load):
+            repeat.tell(
+                f"{self._told(self.disturbed)} and counted: one of many in flight cannot be measured again alone"
+            )
+            return
         for number in range(PASSES):
-            planned = again_requests(self.disturbed, self._requests, repeat.load)
-            if planned is None or repeat.is_over():
+            if repeat.is_over():
                 break
             if not number:
                 repeat.tell(f"{self._told(self.disturbed)}; measured again at the end")
-            if self._watch is not None:
-                await self._watch.settle(repeat.clock, repeat.passed_ns, repeat.is_over)
-            self.take(await send(planned, self._sent))
+            await self._settle(repeat)
+            cells = [self._requests[cell] for cell in self.disturbed]
+            self.take(await send([*self._warmups, *cells], self._sent))
             if not self.disturbed:
                 return
-        self._tell_left(repeat, first)
+        left = self.disturbed
+        so = f"{len(left)} of {first} requests stayed disturbed ({self.why(left)})"
+        repeat.tell(f"{so} and {'is' if len(left) == 1 else 'are'} counted")
 
     async def tell_whole(self, repeat: Repeat) -> None:
         """The block is run again whole: say why, and wait for a quiet moment."""
         repeat.tell(f"{self._told(self.disturbed)}, of {len(self._by_cell)}: the block is run again whole")
-        if self._watch is not None:
-            await self._watch.settle(repeat.clock, repeat.passed_ns, repeat.is_over)
+        await self._settle(repeat)
 
     def tell_kept(self, repeat: Repeat) -> None:
         """The host stays busy, and what was measured is kept."""
         repeat.tell(f"{self._told(self.disturbed)}, of {len(self._by_cell)}, and counted: the host stays busy")
 
-    def _tell_left(self, repeat: Repeat, first: int) -> None:
-        left = self.disturbed
-        so = f"{len(left)} of {first} requests stayed disturbed ({self.why(left)})"
-        repeat.tell(f"{so} and {'is' if len(left) == 1 else 'are'} counted")
+    async def _settle(self, repeat: Repeat) -> None:
+        if self._watch is not None:
+            await self._watch.settle(repeat.clock, repeat.passed_ns, repeat.is_over)
 
     def _told(self, cells: Sequence[str]) -> str:
         return f"{counted(len(cells), 'request')} disturbed ({self.why(cells)})"
@@ -210,19 +219,10 @@ class Attempts:
         return min(self._by_cell[cell], key=lambda one: one.conditions.severity)
 
 
-def again_requests(
-    cells: Sequence[str], requests: Mapping[str, PlannedRequest], load: LoadShape
-) -> list[PlannedRequest] | None:
-    """What to send so that these cells are measured under the load that the plan has; None where that cannot be.
+def is_repeatable(load: LoadShape) -> bool:
+    """Whether one cell can be sent again under the load that the plan has: only where none is in flight beside it.
 
-    With several requests in flight others go before and behind, so that no cell meets an emptier engine than planned;
-    they belong to no cell. In an open loop each request meets those before it, so cells cannot be repeated alone; nor
-    are they where that would take more requests than the block has.
+    With others beside it, it would meet an engine emptier than planned; to send others along would add time to the
+    throughput of those that count, and none of their tokens.
     """
-    if load.kind != "closed":
-        return None
-    beside = load.concurrency - 1
-    if beside and len(cells) + 2 * beside > len(requests):
-        return None
-    filling = [replace(one, cell=None) for one in requests.values()][:beside]
-    return [*filling, *(requests[cell] for cell in cells), *filling]
+    return load.kind == "closed" and load.concurrency == 1

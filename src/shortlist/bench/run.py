@@ -226,7 +226,7 @@ class Bench:
         requests = {c.id: self._request(engine, endpoint, self._prompts[c.prompt], c) for c in planned.cells}
         send = partial(self._drive, engine, block)
         with self._watch(engine, endpoint) or nullcontext() as watch:
-            attempts = Attempts(watch, requests)
+            attempts = Attempts(watch, requests, warmups)
             self._dimensions.open_block(block.id, len(warmups))
             attempts.take(await send([*warmups, *requests.values()]))
             self._dimensions.close_block()
@@ -306,8 +306,6 @@ class Bench:
         samples: list[Sample] = []
 
         def take(sample: Sample) -> None:
-            if sample.cell is None and sample.phase == "measure":  # it only kept the load up
-                sample = replace(sample, phase="warmup")
             samples.append(sample)
             self._sink.sample(sample)
             self._dimensions.saw(sample)

@@ -7,7 +7,7 @@ rest on: docs/decisions/0010.
 import os
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -86,19 +86,13 @@ def conditions(spans: Sequence[Span], start_ns: int, end_ns: int, host: Host) ->
     others, steal = _share(own.others_ns, own), _share(wide.steal_ns, wide)
     unseen = _share(wide.unseen_ns, wide)
     waited = _explained_wait(own, host.place)
-    limits, found = host.limits, list[tuple[float, str]]()
-    if host.place == "ours":
-        found.append(((others or 0.0) / (limits.others * host.cores), _took(own.names, own.others_ns, others)))
-        found.append(((unseen or 0.0) / (limits.unseen * host.cores), f"unseen processes took {unseen or 0:.1f} cores"))
-    if host.place != "this host":
-        found.append(((waited or 0.0) / limits.waited, _waited(own.names, waited or 0.0)))
-    found.append(((steal or 0.0) / (limits.steal * host.cores), f"steal {(steal or 0) / host.cores * 100:.0f} %"))
+    found = list(_found(own, host, (others, unseen, steal, waited)))
     causes = [cause for severity, cause in found if severity >= 1]
     if own.throttled:
         causes.append("the processor throttled")
     severity = max([severity for severity, _ in found] + [1.0] * bool(own.throttled))
     return Conditions(
-        tuple(dict.fromkeys(causes)),
+        tuple(causes),
         severity,
         others,
         unseen,
@@ -107,6 +101,21 @@ def conditions(spans: Sequence[Span], start_ns: int, end_ns: int, host: Host) ->
         None if own.pressure_ns is None else own.pressure_ns / own.length_ns,
         bool(own.throttled),
     )
+
+
+def _found(
+    own: "_Totals", host: Host, seen: tuple[float | None, float | None, float | None, float | None]
+) -> Iterator[tuple[float, str]]:
+    """How far each cause that may judge here is over its limit, and its words; waiting where nobody is named for it."""
+    limits, (others, unseen, steal, waited) = host.limits, (value or 0.0 for value in seen)
+    taken = 0.0
+    if host.place == "ours":
+        taken = others / (limits.others * host.cores)
+        yield taken, _took(own.names, own.others_ns, others)
+        yield unseen / (limits.unseen * host.cores), f"unseen processes took {unseen:.1f} cores"
+    if host.place != "this host" and taken < 1:
+        yield waited / limits.waited, _waited(own.names, waited)
+    yield steal / (limits.steal * host.cores), f"steal {steal / host.cores * 100:.0f} %"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +175,11 @@ def _who(names: Counter[str], total_ns: float | None) -> str:
         reached += spent
         if total_ns is None or reached >= total_ns * 2 / 3:
             break
-    return ", ".join(said) or "other processes"
+    return ", ".join(sorted(said)) or "other processes"
 
 
-def _took(names: Counter[str], total_ns: float | None, cores: float | None) -> str:
-    return f"{_who(names, total_ns)} took {cores or 0:.1f} cores"
+def _took(names: Counter[str], total_ns: float | None, cores: float) -> str:
+    return f"{_who(names, total_ns)} took {cores:.1f} cores"
 
 
 def _waited(names: Counter[str], share: float) -> str:

@@ -116,6 +116,9 @@ def _row(summary: RunSummary, one: CandidateSummary) -> dict[str, Cell]:
         row[head] = figures[name].basis or None if name in figures else None
     row["cost_currency"] = figures["cost.requests"].unit if "cost.requests" in figures else None
     row["cached_tokens_max"] = one.cached_tokens
+    row["disturbed"] = one.disturbed
+    row["latency_avg_undisturbed_s"] = _point(one.undisturbed, "latency.mean")
+    row["tokens_per_sec_undisturbed"] = _point(one.undisturbed, "tokens_per_s")
     row["token_basis"] = "/".join(one.token_basis) or None
     row["measuring_error_s"] = None if summary.measuring_error is None else summary.measuring_error.error_ns / 1e9
     row["level"] = summary.level

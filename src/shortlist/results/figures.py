@@ -119,15 +119,23 @@ _SPEEDS = frozenset(
         "tokens_per_s",
         "characters_per_s",
         "total_tokens_per_s",
+        "prefill_tokens_per_s",
+        "decode_tokens_per_s",
+        "mbu",
         "goodput",
         "reached",
         "backlog",
+        "late",
+        "load",
+        "energy",
+        "power",
+        "cost",
     ]
 )
 
 
 def is_speed(figure: str) -> bool:
-    """Whether a busy host moves this figure."""
+    """Whether a busy host moves this figure: whatever is a time, or over one."""
     return figure.partition(".")[0] in _SPEEDS
 
 

@@ -25,7 +25,15 @@ from shortlist.results.candidate_figures import Manner
 from shortlist.results.comparable import imported_from
 from shortlist.results.disturbance import noise_of, summarise_disturbance, without_disturbed
 from shortlist.results.energy import energy_and_cost
-from shortlist.results.figures import Answer, CandidateSummary, Outlier, PromptFigure, PromptSummary, RunSummary
+from shortlist.results.figures import (
+    Answer,
+    CandidateSummary,
+    Outlier,
+    PromptFigure,
+    PromptSummary,
+    RunSummary,
+    SpeedComparison,
+)
 from shortlist.results.goodput import goodput_figures, parse_limits
 from shortlist.results.measuring import figure_errors, measuring_error
 from shortlist.results.quality import quality_figures, quality_warnings, summarise_quality
@@ -60,7 +68,7 @@ def summarise(
         rounds=len({cell.round for cell in run.info.plan.cells}),
         prompts=_prompts(suite.prompts, requests),
         candidates=tuple(candidates),
-        comparisons=compare_speeds(requests, errors, level=level, margin=speed_margin),
+        comparisons=_told_apart(compare_speeds(requests, errors, level=level, margin=speed_margin), candidates),
         load=suite.load,
         generation=suite.generation,
         level=level,
@@ -112,6 +120,19 @@ def _no_gaps(run: Run) -> str:
     """Why chunk gaps are not known: another tool kept the first and last chunk of a reply alone."""
     tool = imported_from(run)
     return f"{tool} keeps the first and the last chunk of a reply, and none between" if tool else ""
+
+
+def _told_apart(
+    comparisons: Sequence[SpeedComparison], candidates: Sequence[CandidateSummary]
+) -> tuple[SpeedComparison, ...]:
+    """No verdict on a pair of which the host disturbed too much of one."""
+    noise = {one.candidate: noise_of(one) for one in candidates}
+    return tuple(
+        replace(one, verdict=None, ratio=None, more_rounds=None, note=why)
+        if (why := noise[one.candidate] or noise[one.against])
+        else one
+        for one in comparisons
+    )
 
 
 def _with(one: CandidateSummary, *further: Mapping[str, Mapping[str, Interval]]) -> CandidateSummary:

@@ -43,7 +43,7 @@ def _count(strips: list[CandidateSeries]) -> str:
     total = sum(len(one.requests) for one in strips)
     if not repeated:
         return f"{total} requests; none was measured again"
-    return f"{total} requests; hollow: {repeated} disturbed ones, measured again and kept beside"
+    return f"{total} requests; hollow: {repeated} attempts that were measured again and are kept beside"
 
 
 def _strip(pen: Pen, scene: Scene, one: CandidateSeries, x: Scale, top: float) -> None:
