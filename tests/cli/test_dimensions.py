@@ -17,6 +17,8 @@ def test_a_bench_with_watts_and_a_price_decides_on_cost_and_later_prices_replace
     needs = ("--need", "cost<100", "--need", "energy<100kJ")
     done = shortlist("bench", MODEL, *QUICK, *needs, cwd=tmp_path, **HOST, SHORTLIST_PRICE_PER_HOUR="2")
     assert done.code == 0, done.err
+    assert "as declared: 100 W at work, 40 W idle" in done.err
+    assert "Prices  2 EUR/h" in done.err
     assert "cost per 1000 < 100.00" in done.out
     assert "energy per 1000" in done.out
     assert "< 100 kJ" in done.out
@@ -41,6 +43,7 @@ def test_a_cold_load_is_refused_where_nothing_can_be_dropped_and_said_where_ther
     assert "--cold is for engines of ours" in remote.err
     fake = shortlist("bench", MODEL, *QUICK, "--cold", "--name", "cold", cwd=tmp_path)
     assert fake.code == 0
+    assert "Loads   cold" in fake.err
     assert "loaded warm: it has no file of ours" in fake.err
     resumed = shortlist("bench", "--resume", "cold", "--cold", cwd=tmp_path)
     assert resumed.code == 2

@@ -117,6 +117,14 @@ def test_other_threads_than_bandwidth_was_measured_with_withhold_it() -> None:
     assert "1 threads" in found.note
 
 
+def test_a_bandwidth_that_decoding_outran_was_no_roof() -> None:
+    found = figures(a_run(bytes_per_s=BANDWIDTH // 3))
+    assert found["mbu"].point is None
+    assert found["roofline_tokens_per_s"].point is None
+    assert "6.7 GB/s" in found["mbu"].note
+    assert "disturbed" in found["mbu"].note
+
+
 def test_a_run_that_noted_nothing_has_no_such_figure() -> None:
     assert "mbu" not in figures(make_run())
 

@@ -190,9 +190,12 @@ def _too_small(weights_bytes: int, cache: int) -> str:
 # --- the load ---------------------------------------------------------------------------------------------------------
 
 
-def model_files(candidate: Candidate, path: Path) -> list[Path]:
-    """The first file and, beside it, the other parts of a split model."""
-    return [path, *(path.with_name(file.path) for file in candidate.variant.files[1:])]
+def load_kind(candidate: Candidate, path: Path | None, *, is_cold_asked: bool) -> tuple[Literal["cold", "warm"], str]:
+    """How the load that comes now is to be called: `cold` only where that was asked for and seen to; else why not."""
+    if not is_cold_asked:
+        return "warm", ""
+    parts = [] if path is None else [path, *(path.with_name(file.path) for file in candidate.variant.files[1:])]
+    return drop_model(parts)
 
 
 def drop_model(files: Sequence[Path]) -> tuple[Literal["cold", "warm"], str]:

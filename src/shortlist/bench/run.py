@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from shortlist.bench.again import Attempts, Repeat, Send, Watch
-from shortlist.bench.dimensions import COLD, Dimensions, Tariff, drop_model, model_files
+from shortlist.bench.dimensions import COLD, Dimensions, Tariff, load_kind
 from shortlist.bench.known_truth import SelfTested
 from shortlist.bench.progress import (
     BlockOver,
@@ -215,7 +215,9 @@ class Bench:
         path = self._job.paths.get(candidate.id)
         if path is not None and _state_of(path) != self._files[candidate.id]:
             raise EngineNotReady(f"{path} was changed while the bench ran")
-        kind = self._load_kind(candidate, path)
+        kind, reason = load_kind(candidate, path, is_cold_asked=COLD in self._job.info.flags)
+        if reason:
+            self._warn(f"{candidate.label} is loaded warm: {reason}")
         endpoint = await engine.open(load_spec(candidate, suite, path, self._job.log_dir))
         block = replace(block, load_ns=engine.load_ns, endpoint=endpoint)
         block = replace(block, load=None if engine.load_ns is None else kind)
@@ -276,15 +278,6 @@ class Bench:
             await attempts.tell_whole(repeat)
             return not self._is_over
         return False
-
-    def _load_kind(self, candidate: Candidate, path: Path | None) -> Literal["cold", "warm"]:
-        """Cold only where that was asked for and the file was seen to be out of memory; else warm, and said why."""
-        if COLD not in self._job.info.flags:
-            return "warm"
-        kind, reason = drop_model(model_files(candidate, path) if path else [])
-        if reason:
-            self._warn(f"{candidate.label} is loaded warm: {reason}")
-        return kind
 
     def _warmup_prompts(self, planned: PlannedBlock) -> list[str]:
         """As many for every slot as the suite asks for."""

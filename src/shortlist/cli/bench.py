@@ -14,7 +14,7 @@ from shortlist import settings as settings_file
 from shortlist import units
 from shortlist.cli.choose import EXIT_CODES, AskedNeeds, decide_and_store, needs_options, read_needs
 from shortlist.cli.output import say
-from shortlist.cli.planning import Asked, announce, fit, fresh, resumed, show_plan, tariff_of
+from shortlist.cli.planning import Asked, announce, announce_energy, fit, fresh, resumed, show_plan, tariff_of
 from shortlist.cli.shapes import load_options
 from shortlist.errors import BadInput, Interrupted, StoreError
 from shortlist.records import RunState
@@ -108,6 +108,7 @@ def run_bench(settings: Settings, asked: Asked) -> int:
         session = resumed(store, settings, asked) if asked.resume else fresh(settings, asked)
         session, estimate_ns = fit(session, store, asked)
         announce(session)
+        announce_energy(settings)
         if asked.plan:
             return show_plan(session, asked)
         if not session.cells_left:

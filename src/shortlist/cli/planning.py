@@ -266,8 +266,24 @@ def earlier_runs(store: "Store", candidates: tuple[Candidate, ...]) -> "list[Run
     return [store.load_run(run.id) for run in found[:3]]
 
 
+def announce_energy(settings: Settings) -> None:
+    """What energy and cost will rest on; nothing where there is neither."""
+    from shortlist.measure.energy import Counter, find_sources
+
+    found, prices = find_sources(), tariff_of(settings).prices
+    if found.readable:
+        say(f"Energy  counted by {Counter(found.readable).basis}; the idle draw is read first")
+    elif settings.watts is not None:
+        idle = "the idle draw not told" if settings.idle_watts is None else f"{settings.idle_watts:g} W idle"
+        say(f"Energy  as declared: {settings.watts:g} W at work, {idle}; {'; '.join(found.reasons)}")
+    told = ((prices.per_kwh, "kWh"), (prices.per_hour, "h"))
+    if prices.are_given:
+        say("Prices  " + ", ".join(f"{price:g} {prices.currency}/{unit}" for price, unit in told if price is not None))
+
+
 def announce(session: "Session", *, has_load: bool = True) -> None:
     """How the numbers will be made, before they appear; a sweep tells its loads itself."""
+    from shortlist.bench.dimensions import COLD
     from shortlist.bench.known_truth import NO_SELFTEST
     from shortlist.bench.run import NO_WATCH
     from shortlist.cli.looks import planned_looks
@@ -277,6 +293,8 @@ def announce(session: "Session", *, has_load: bool = True) -> None:
     say(f"Host    {one_line(host_facts())}")
     if NO_WATCH not in session.info.flags:
         _tell_if_busy()
+    if COLD in session.info.flags:
+        say("Loads   cold: each model's file is dropped from memory before it is loaded")
     if session.is_resumed:
         say(f"Resume  run {session.info.short_id}: {session.cells_left} requests are left")
     for left_out in session.info.skipped:

@@ -10,7 +10,17 @@ import click
 from shortlist import units
 from shortlist.cli.choose import decide_and_store, read_needs
 from shortlist.cli.output import say, wants_ascii
-from shortlist.cli.planning import Asked, announce, earlier_runs, fresh, resumed, show_plan, tariff_of, with_selftest
+from shortlist.cli.planning import (
+    Asked,
+    announce,
+    announce_energy,
+    earlier_runs,
+    fresh,
+    resumed,
+    show_plan,
+    tariff_of,
+    with_selftest,
+)
 from shortlist.errors import BadInput, Interrupted, StoreError, UnknownName
 from shortlist.settings import Settings
 
@@ -81,6 +91,7 @@ def bench_sweep(sessions: "tuple[Session, ...]", store: "Store", settings: Setti
 
     sessions = _fit(sessions, store, asked)
     announce(sessions[0], has_load=False)
+    announce_energy(settings)
     if asked.plan:
         for session in sessions:
             show_plan(session, asked)

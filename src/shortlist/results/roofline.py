@@ -15,6 +15,9 @@ from shortlist.results.candidate_figures import Manner, withheld
 from shortlist.results.noted import noted, noted_by
 from shortlist.stats.intervals import mean_t
 
+_MOST_SHARE = 1.05
+"""No engine reads faster than the memory gives: past this the bandwidth was read while something else ran."""
+
 
 @dataclass(frozen=True, slots=True)
 class Roof:
@@ -71,12 +74,17 @@ def roofline_figures(run: Run, candidate: Candidate, requests: Requests, manner:
             lambda sample: getattr(roofs[sample.block], measure)(sample) if sample.block in roofs else None
         )
 
-    if not of("share"):
+    shares = of("share")
+    if shares and sum(shares) / len(shares) > _MOST_SHARE:
+        return _withheld(
+            f"decoding read more than the {_basis(list(facts.values()))}: that reading was disturbed", manner
+        )
+    if not shares:
         return _withheld("no reply has token counts and 16 tokens, all inside the model's attention window", manner)
     basis = _basis(list(facts.values()))
     return {
         "roofline_tokens_per_s": mean_t(of("tokens_per_s"), "tokens/s", level=manner.level, basis=basis),
-        "mbu": mean_t(of("share"), "share", level=manner.level, basis=basis),
+        "mbu": mean_t(shares, "share", level=manner.level, basis=basis),
     }
 
 
