@@ -14,6 +14,7 @@ SCRIPTS = {
     "bandwidth": [],
     "roofline": ["--moe", "--rounds", "2"],
     "gguf_fuzz": ["--seconds", "10"],
+    "fit_error": [],
     "aa_real": [],
     "aa_rates": ["--runs", "200", "--power", "100"],
     "ab_rates": ["--runs", "200"],

@@ -110,6 +110,7 @@ class Architecture:
     """What memory is predicted from: a decoder's shape. Sizes are counts of elements, `context` is in tokens.
 
     `window`: tokens that a sliding-window layer looks back; `windowed_layers`: how many of the layers are such.
+    `merges`: rules of a byte-pair tokenizer, 0 for one of another kind.
     """
 
     layers: int
@@ -121,6 +122,7 @@ class Architecture:
     vocabulary: int
     window: int | None = None
     windowed_layers: int = 0
+    merges: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 from choose.evidences import Made, candidate, evidence
 from shortlist.choose.judge import asked_and_guard, judge, judge_all, more_to_judge, rounds_needed
 from shortlist.choose.needs import GUARD, parse_need, parse_needs
-from shortlist.models.licence import LicenceFinding
+from shortlist.models.licence import Action, LicenceFinding
 from shortlist.records import Interval, NeedVerdict
 from shortlist.stats.intervals import cluster_t, percentile
 
@@ -96,6 +96,21 @@ def test_a_licence_is_judged_by_its_class(licence: str, verdict: NeedVerdict) ->
     finding = LicenceFinding(licence, "x", "m", "card")  # type: ignore[arg-type]  # the five classes above
     (found,) = judge_all(evidence(Made("a", licence=finding)), parse_needs(["licence=commercial"]))
     assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("action", "verdict", "says"),
+    [
+        ("allow", "pass", "x (use-restricted)"),
+        ("refuse", "fail", "x (use-restricted)"),
+        ("review", "cannot tell", "x (use-restricted)"),
+        (None, "cannot tell", "no licence policy is set"),
+    ],
+)
+def test_a_policys_action_goes_before_the_class(action: Action | None, verdict: NeedVerdict, says: str) -> None:
+    finding = LicenceFinding("use-restricted", "x", "m", "card", action=action)
+    (found,) = judge_all(evidence(Made("a", licence=finding)), parse_needs(["licence=policy"]))
+    assert (found.verdict, found.note) == (verdict, says)
 
 
 def test_a_plan_is_made_big_enough_for_what_is_needed() -> None:

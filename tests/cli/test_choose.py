@@ -104,3 +104,18 @@ def test_what_was_typed_wrong_is_exit_2_with_a_hint(home: Path, args: tuple[str,
 
 def test_ascii_output_holds_no_other_character(home: Path) -> None:
     assert choose(home, "--need", "latency<1s", "--ascii").out.isascii()
+
+
+def test_a_licence_policy_is_a_need_of_every_candidate_and_stays_with_the_choice(home: Path) -> None:
+    (home / "licences.toml").write_text("[classes]\nunknown = 'refuse'\n")
+    policy = {"SHORTLIST_HOME": str(home), "SHORTLIST_LICENCE_POLICY": "licences.toml"}
+    refused = shortlist("choose", "last", "--need", "latency<1s", cwd=home, **policy)
+    assert refused.code == 3
+    assert "its licence is refused by the licence policy" in " ".join(refused.out.split())
+    (home / "licences.toml").write_text("[classes]\nunknown = 'allow'\n")
+    reported = shortlist("report", "last", "--format", "md", "--out", "again", cwd=home, SHORTLIST_HOME=str(home))
+    assert reported.code == 0
+    told = (home / "again" / "report.md").read_text(encoding="utf-8")
+    assert "is refused by the licence policy" in told, "by the policy of then"
+    allowed = shortlist("choose", "last", "--need", "latency<1s", cwd=home, **policy)
+    assert allowed.code == 0

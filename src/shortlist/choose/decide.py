@@ -8,6 +8,7 @@ from shortlist.choose.comparing import Compared, is_drowned, make_pairs, what_to
 from shortlist.choose.decision import Decision, Need, NeedJudgement, PreferenceDifference, Segment
 from shortlist.choose.evidence import Evidence, evidence_from
 from shortlist.choose.judge import asked_and_guard, judge_all
+from shortlist.choose.needs import POLICY_NEED
 from shortlist.choose.needsfile import Needs
 from shortlist.choose.preferences import Preference, difference, find_preference
 from shortlist.choose.redraws import DRAWS, Redraws, stability
@@ -16,6 +17,7 @@ from shortlist.choose.scorecard import scorecards
 from shortlist.choose.sensitivity import flips_of, sweep
 from shortlist.choose.sentence import amount, say_decision
 from shortlist.errors import BadInput
+from shortlist.models.licence import Action
 from shortlist.records import Choice, Exclusion, Flip, Run
 from shortlist.stats.equivalence import WITHIN_ERROR, Comparison, compare_all
 from shortlist.stats.paired import Difference
@@ -59,9 +61,17 @@ class Case:
         return replace(self, evidence=evidence, pairs=pairs).outcome(judge_all(evidence, self.needs))
 
 
-def decide_run(run: Run, needs: Needs, manner: Manner = Manner()) -> Decision:
-    """The decision of a stored run. The same run, needs and seed give the same decision, byte for byte."""
-    return decide(evidence_from(run), needs, manner)
+def decide_run(
+    run: Run, needs: Needs, manner: Manner = Manner(), actions: Mapping[str, Action] | None = None
+) -> Decision:
+    """The decision of a stored run. The same run, needs, actions and seed give the same decision, byte for byte.
+
+    `actions` is what a licence policy says of each candidate; to be allowed by it is then a need like the others.
+    """
+    asked = (
+        needs if actions is None or POLICY_NEED in needs.needs else replace(needs, needs=(*needs.needs, POLICY_NEED))
+    )
+    return decide(evidence_from(run, actions), asked, manner)
 
 
 def decide(evidence: Evidence, needs: Needs, manner: Manner = Manner()) -> Decision:

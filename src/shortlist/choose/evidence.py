@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from shortlist.models.licence import LicenceFinding, find_licence
+from shortlist.models.licence import Action, LicenceFinding, find_licence
 from shortlist.records import Interval, Run
 from shortlist.results.disturbance import noise_of
 from shortlist.results.figures import CandidateSummary, is_speed
@@ -88,8 +88,11 @@ class Evidence:
         return next(one for one in self.candidates if one.candidate == candidate)
 
 
-def evidence_from(run: Run) -> Evidence:
-    """What a run gives to decide by. The run's looks share the error level, so intervals widen with each."""
+def evidence_from(run: Run, actions: Mapping[str, Action] | None = None) -> Evidence:
+    """What a run gives to decide by. The run's looks share the error level, so intervals widen with each.
+
+    `actions`: what the licence policy says of each candidate, by id.
+    """
     looks, share = max(1, len(run.info.plan.looks)), spent_share(run)
     blank = Evidence((), looks, share=share, are_answers_final=are_answers_final(run.info))
     summary = summarise(run, level=1 - blank.level_of("rounds"), failures_as_infinite=True)
@@ -107,7 +110,7 @@ def evidence_from(run: Run) -> Evidence:
             {**_widened(_told_figures(one), errors[one.candidate]), **quality.get(one.candidate, {})},
             rounds[one.candidate],
             {name: by[one.candidate] for name, by in scores.items() if by.get(one.candidate)},
-            find_licence(planned[one.candidate].card),
+            replace(find_licence(planned[one.candidate].card), action=(actions or {}).get(one.candidate)),
             one.reason or "",
             noise_of(one),
             one.planned if run.info.plan.race else 0,

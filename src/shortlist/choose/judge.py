@@ -7,7 +7,7 @@ from dataclasses import replace
 from shortlist.choose.decision import Need, NeedJudgement
 from shortlist.choose.evidence import CandidateEvidence, Evidence
 from shortlist.choose.needs import GUARD, KINDS
-from shortlist.models.licence import commercial_use
+from shortlist.models.licence import Action, commercial_use
 from shortlist.records import Interval, NeedVerdict
 from shortlist.stats.distributions import t_quantile
 from shortlist.stats.exact import share_upper
@@ -15,6 +15,13 @@ from shortlist.stats.power import quantile_n, rounds_for_quantile, smallest
 from shortlist.units import duration, rate
 
 _QUANTILES: Mapping[str, float] = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+
+_BY_ACTION: Mapping[Action | None, NeedVerdict] = {
+    "allow": "pass",
+    "refuse": "fail",
+    "review": "cannot tell",
+    None: "cannot tell",
+}
 
 _MEANS = ("ns", "B", "tokens/s", "characters/s", "requests/s")
 """Units of figures whose interval is over round means."""
@@ -49,7 +56,10 @@ def _judgement(one: CandidateEvidence, need: Need) -> NeedJudgement:
     if need.figure == "licence":
         found = one.licence
         named = f"{found.licence or 'no licence'} ({found.licence_class})"
-        return NeedJudgement(one.candidate, need, commercial_use(found), None, found.note or named)
+        if need.limit != "policy":
+            return NeedJudgement(one.candidate, need, commercial_use(found), None, found.note or named)
+        note = found.note or named if found.action else "no licence policy is set"
+        return NeedJudgement(one.candidate, need, _BY_ACTION[found.action], None, note)
     interval = one.figures.get(need.figure)
     if not need.is_asked:
         return _guard(one, need, interval)

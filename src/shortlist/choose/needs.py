@@ -123,10 +123,14 @@ def parse_need(text: str) -> Need:
     return Need(shown, figure, sign, value)
 
 
+POLICY_NEED = Need("licence=policy", "licence", "=", "policy")
+"""What is asked of every candidate where a licence policy is set."""
+
+
 def _licence_need(shown: str, sign: str, limit: str) -> Need:
-    if sign != "=" or limit.lower() != "commercial":
-        raise BadInput(f"{shown!r} is not a need on a licence", hint="the one there is: licence=commercial")
-    return Need(shown, "licence", "=", "commercial")
+    if sign != "=" or limit.lower() not in ("commercial", "policy"):
+        raise BadInput(f"{shown!r} is not a need on a licence", hint="write licence=commercial or licence=policy")
+    return Need(shown, "licence", "=", limit.lower())
 
 
 def _check_direction(shown: str, sign: str, kind: NeedKind) -> None:

@@ -120,7 +120,8 @@ def why_out(one: NeedJudgement) -> str:
     """The numbers of a need that is not met: `2.1 GB of memory, 1 GB allowed`."""
     need = one.need
     if isinstance(need.limit, str):
-        return f"its licence does not allow commercial use: {one.note}"
+        why = "is refused by the licence policy" if need.limit == "policy" else "does not allow commercial use"
+        return f"its licence {why}: {one.note}"
     interval = one.interval
     if not need.is_asked:
         if interval is None or interval.point is None:

@@ -86,10 +86,15 @@ def decide_and_store(store: "Store", run_id: str, needs: "Needs") -> "Decision":
     """Decide on a stored run, and store the choice beside what it was made from."""
     from shortlist.choose.decide import SEED, decide_run
     from shortlist.cli.report import priced
+    from shortlist.models.policy import load_policy
     from shortlist.records import to_builtins
 
-    decision = decide_run(priced(store.load_run(run_id)), needs)
-    made_from = {"needs": [need.text for need in needs.needs], "margins": dict(needs.margins)}
+    loaded = settings.load()
+    policy = load_policy(loaded.licence_policy, loaded.home)
+    run = priced(store.load_run(run_id))
+    actions = policy.actions({one.id: one.card for one in run.info.plan.candidates})
+    decision = decide_run(run, needs, actions=actions)
+    made_from = {"needs": [need.text for need in needs.needs], "licences": actions, "margins": dict(needs.margins)}
     preferences = {"order": list(needs.prefer), "weights": to_builtins(needs.weights)}
     store.add_choice(run_id, decision.choice, needs=made_from, preferences=preferences, seed=SEED)
     return decision

@@ -7,6 +7,7 @@ from shortlist.cli import LazyGroup
 KNOWN = {
     "list": ("shortlist.cli.model_list", "Models that are known here, filtered."),
     "info": ("shortlist.cli.model_info", "One model: facts with sources, fit, licence."),
+    "search": ("shortlist.cli.model_search", "Ask the Hub for models."),
     "card": ("shortlist.cli.model_card", "Make and check model cards."),
 }
 

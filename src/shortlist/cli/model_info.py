@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -9,7 +10,7 @@ import click
 from shortlist import settings as settings_file
 from shortlist import units
 from shortlist.cli.model_list import as_data
-from shortlist.cli.output import emit, emit_json
+from shortlist.cli.output import emit, emit_json, say
 from shortlist.records import Json, ModelCard, to_builtins
 
 if TYPE_CHECKING:
@@ -25,19 +26,27 @@ _WIDTH = 80
 @click.option("--context", type=click.IntRange(16), help="Tokens of context to count memory with. [4096]")
 @click.option("--kv-type", default="f16", show_default=True, help="Type of the KV cache: f16, q8_0, q4_0, ...")
 @click.option("--licence", "licence_only", is_flag=True, help="Only the licences and what they ask.")
+@click.option("--ask-hub", is_flag=True, help="Ask the Hub for revision, sizes and digests, and keep them.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(*, model: str, context: int | None, kv_type: str, licence_only: bool, as_json: bool) -> None:
+def command(*, model: str, context: int | None, kv_type: str, licence_only: bool, ask_hub: bool, as_json: bool) -> None:
     """One model: facts with their sources, variants, fit, and what its licence asks.
 
-    Works offline, from the catalogue and what is on this host.
+    Works offline, from the catalogue and what is on this host. Only for an hf: name that nothing is known of, the
+    header of the file is read on the Hub; and with --ask-hub its revision is resolved, and pinned from then on.
     """
     from shortlist.cli.model_host import host_here, library_here
+    from shortlist.models.contact import pin_now
     from shortlist.models.refs import find
     from shortlist.models.rows import make_row
 
     settings = settings_file.load()
     library, host = library_here(settings), host_here(settings, context=context, kv_type=checked_kv_type(kv_type))
-    row = make_row(find(model, library), host)
+    found = find(model, library)
+    if ask_hub:
+        for note in pin_now(found, settings.home):
+            say(note)
+        found = find(model, library_here(settings))
+    row = with_remote_fit(make_row(found, host), host)
     if as_json:
         emit_json("shortlist-model", {**as_data(row), "card": row.found.card, **_worked_out(row, host)})
         return
@@ -46,6 +55,26 @@ def command(*, model: str, context: int | None, kv_type: str, licence_only: bool
     )
     for line in lines:
         emit(line, asked_ascii=settings.ascii)
+
+
+def with_remote_fit(row: "Row", host: "Host") -> "Row":
+    """The row with the need that a header on the Hub tells, where neither file nor card does; what fails is told."""
+    from shortlist.errors import HubError, InvalidModel
+    from shortlist.models.hub import is_offline
+    from shortlist.models.rows import fit_of_remote
+
+    is_known = row.fit is not None or row.found.card.architecture is not None
+    if is_known or row.path is not None or row.found.variant is None:
+        return row
+    if is_offline():
+        say("note: HF_HUB_OFFLINE is set, the file's header was not read on the Hub")
+        return row
+    try:
+        fit = fit_of_remote(row.found, host.load)
+    except (HubError, InvalidModel) as error:
+        say(f"note: memory is not predicted: {error.message}")
+        return row
+    return row if fit is None else replace(row, fit=fit, is_fitting=fit.needed_bytes <= host.room.bytes)
 
 
 def checked_kv_type(kv_type: str) -> str:

@@ -100,7 +100,7 @@ def _decision(store: "Store", run: "Run", choice: str | None) -> "Decision | Non
     weights = from_builtins(preferences["weights"], tuple[Weight, ...])
     order = () if weights else tuple(preferences["order"])
     needs = Needs(parse_needs(made_from["needs"]), order, weights, made_from["margins"])
-    return decide_run(run, needs, Manner(seed=SEED if seed is None else seed))
+    return decide_run(run, needs, Manner(seed=SEED if seed is None else seed), made_from.get("licences"))
 
 
 def show(summary: "RunSummary", *, as_json: bool, is_ascii: bool, decision: "Decision | None" = None) -> None:

@@ -133,9 +133,12 @@ class GgufHeader:
     @property
     def vocab_size(self) -> int | None:
         """As stated, else the number of tokens listed."""
-        tokens = self.metadata.get("tokenizer.ggml.tokens")
-        listed = len(tokens) if isinstance(tokens, tuple) else tokens.length if isinstance(tokens, LongValue) else None
-        return self._int("vocab_size") or listed
+        return self._int("vocab_size") or self._count("tokenizer.ggml.tokens")
+
+    @property
+    def merges(self) -> int:
+        """Rules of the byte-pair tokenizer; 0 where it is of another kind."""
+        return self._count("tokenizer.ggml.merges") or 0
 
     @property
     def quantisation(self) -> str | None:
@@ -176,6 +179,10 @@ class GgufHeader:
         """Which part this is, from 1."""
         number = self.metadata.get("split.no")
         return number + 1 if isinstance(number, int) and self.split_count > 1 else 1
+
+    def _count(self, key: str) -> int | None:
+        listed = self.metadata.get(key)
+        return len(listed) if isinstance(listed, tuple) else listed.length if isinstance(listed, LongValue) else None
 
     def _text(self, key: str) -> str | None:
         value = self.metadata.get(key)

@@ -20,6 +20,7 @@ from shortlist.errors import BadInput, InvalidFile, InvalidModel, UnknownName
 from shortlist.files import convert_strict, read_json
 from shortlist.models.listing import Listing, ModelEntry, load_listing
 from shortlist.models.names import FORMATS, Name, parse_name, squeezed
+from shortlist.models.pins import load_pins, pinned
 from shortlist.records import ModelCard, Variant, from_builtins, to_builtins
 
 FILE = Path(__file__).with_name("catalogue.json")
@@ -140,6 +141,8 @@ def read_card(path: Path) -> ModelCard:
 def load_library(home: Path | None = None, folder: Path | None = None) -> Library:
     """The shipped list, the demo models, then models.json of `home` and of `folder`; later ones override.
 
+    What is pinned in `home` is filled in.
+
     A models.json in the working folder that is not ours may be another program's: it is passed over and told in
     `notes`. Raises InvalidFile for one in `home`.
     """
@@ -157,7 +160,7 @@ def load_library(home: Path | None = None, folder: Path | None = None) -> Librar
             notes.append(f"passed over: {error.message}")
             continue
         cards |= overlay(cards, listing, str(path))
-    return Library(cards.values(), tuple(notes))
+    return Library(pinned(cards.values(), load_pins(home)), tuple(notes))
 
 
 def overlay(cards: Mapping[str, ModelCard], listing: Listing, origin: str) -> dict[str, ModelCard]:

@@ -25,7 +25,7 @@ UBATCH = 512
 DEFAULT_CONTEXT = 4096
 _F32 = 4
 _PAD = 256
-_TOKEN_BYTES = 155
+_TOKEN_BYTES, _MERGE_BYTES = 155, 190
 _COMPUTE_WIDTH, _COMPUTE_FEED_FORWARD = 4.0, 3.3
 
 
@@ -100,11 +100,17 @@ def predict(shape: Architecture, weights: Weights, load: Load, *, measured_bytes
         repacked_bytes=weights.repacked_bytes,
         kv_bytes=kv_cache_bytes(shape, load),
         compute_bytes=round(compute) + mask,
-        vocabulary_bytes=shape.vocabulary * _TOKEN_BYTES,
+        vocabulary_bytes=vocabulary_bytes(shape),
         load=load,
         basis=weights.basis,
         measured_bytes=measured_bytes,
     )
+
+
+def vocabulary_bytes(shape: Architecture) -> int:
+    """The tokenizer's tables; where the number of merges is not known, one for each token is counted."""
+    merges = shape.vocabulary if shape.merges is None else shape.merges
+    return shape.vocabulary * _TOKEN_BYTES + merges * _MERGE_BYTES
 
 
 def kv_cache_bytes(shape: Architecture, load: Load) -> int:

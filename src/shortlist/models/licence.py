@@ -16,6 +16,7 @@ from shortlist.records import ModelCard, NeedVerdict
 LicenceClass = Literal[
     "permissive", "attribution", "community-conditional", "use-restricted", "unknown", "non-commercial"
 ]
+Action = Literal["allow", "review", "refuse"]
 STRICTNESS: tuple[LicenceClass, ...] = (
     "permissive",
     "attribution",
@@ -73,13 +74,17 @@ _CLASS_OF["licenseref-scancode-stability-ai-nc-2023-12-06"] = "non-commercial"
 
 @dataclass(frozen=True, slots=True)
 class LicenceFinding:
-    """A class, the licence that decided it, whose it is and where that was read."""
+    """A class, the licence that decided it, whose it is and where that was read.
+
+    `action` is what a policy says of it; None where there is none.
+    """
 
     licence_class: LicenceClass
     licence: str | None
     of: str
     source: str
     note: str = ""
+    action: Action | None = None
 
 
 def class_of_tag(tag: str | None) -> LicenceClass:

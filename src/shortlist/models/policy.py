@@ -17,20 +17,18 @@ Seam: `check` is called at list, bench and choose, and is for download, run and 
 
 import json
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from shortlist.errors import BadInput, InvalidFile, LicenceRefused, UnknownName
 from shortlist.files import convert
-from shortlist.models.licence import STRICTNESS, LicenceFinding, find_licence
+from shortlist.models.licence import STRICTNESS, Action, LicenceFinding, find_licence
 from shortlist.models.spdx import to_spdx
 from shortlist.records import ModelCard
 
-Action = Literal["allow", "review", "refuse"]
 ACTIONS: tuple[Action, ...] = ("allow", "review", "refuse")
 ACCEPTED_NAME = "accepted-licences.jsonl"
 
@@ -62,6 +60,12 @@ class Policy:
         told = self.rules.models.get(alias) or self.rules.licences.get(licence) or by_class
         action = next(one for one in ACTIONS if one == told)
         return "allow" if action == "review" and _key(card, finding) in self.accepted else action
+
+    def actions(self, cards: Mapping[str, ModelCard | None]) -> dict[str, Action] | None:
+        """What to do with each of these; None where there is no policy."""
+        if self.origin is None:
+            return None
+        return {name: self.action(card, find_licence(card)) for name, card in cards.items()}
 
 
 def load_policy(path: Path | None, home: Path | None = None) -> Policy:

@@ -9,8 +9,9 @@ from shortlist.errors import InvalidModel
 from shortlist.models.catalogue import PREFERRED, Found, Library, variant_key
 from shortlist.models.filters import Facts
 from shortlist.models.fit import Fit, Load, Room, fit_of_card, predict
-from shortlist.models.licence import LicenceFinding, find_licence
-from shortlist.models.policy import Action, Policy
+from shortlist.models.hub import read_remote_header
+from shortlist.models.licence import Action, LicenceFinding, find_licence
+from shortlist.models.policy import Policy
 from shortlist.models.refs import local_path
 from shortlist.models.shape import BITS_PER_WEIGHT, shape_of_header, weights_of_header
 from shortlist.records import ModelCard, Variant
@@ -74,14 +75,15 @@ def make_row(found: Found, host: Host) -> Row:
 
 def fit_of(found: Found, path: Path | None, host: Host) -> Fit | None:
     """What it would take: by its header where the file is here, else by the card; a measured peak goes before both."""
-    fit = _fit_of_file(path, host.load) if path is not None and path.suffix == ".gguf" else None
+    fit = fit_of_file(path, host.load) if path is not None and path.suffix == ".gguf" else None
     fit = fit or fit_of_card(found, host.load)
     digests = [file.sha256 for file in found.variant.files if file.sha256] if found.variant else []
     peak = next((host.measured[digest] for digest in digests if digest in host.measured), None)
     return fit if fit is None or peak is None else replace(fit, measured_bytes=peak)
 
 
-def _fit_of_file(path: Path, load: Load) -> Fit | None:
+def fit_of_file(path: Path, load: Load) -> Fit | None:
+    """The prediction from a file's own header, all parts of a split one; None where it does not tell enough."""
     try:
         headers = [gguf.read_header(part) for part in gguf.split_files(gguf.read_header(path))]
     except InvalidModel:
@@ -94,6 +96,22 @@ def _fit_of_file(path: Path, load: Load) -> Fit | None:
     total = replace(known[0], bytes=sum(p.bytes for p in known), repacked_bytes=sum(p.repacked_bytes for p in known))
     trained = headers[0].context_length
     return predict(shape, total, replace(load, context=min(load.context, trained or load.context)))
+
+
+def fit_of_remote(found: Found, load: Load) -> Fit | None:
+    """The prediction from the header of a file on the Hub, by one ranged read; None where it does not tell enough.
+
+    For what is not here and whose card has no shape. Raises HubError, InvalidModel.
+    """
+    variant = found.variant
+    if variant is None or variant.repository is None or variant.format != "gguf" or not variant.files:
+        return None
+    header = read_remote_header(variant.repository, variant.files[0].path, variant.revision)
+    shape, weights = shape_of_header(header), weights_of_header(header)
+    if shape is None or weights is None or header.split_count > 1:
+        return None
+    capped = replace(load, context=min(load.context, header.context_length or load.context))
+    return predict(shape, replace(weights, basis=f"the header of {variant.files[0].path}, read on the Hub"), capped)
 
 
 def one_a_card(listed: Iterable[Row], passes: Callable[[Row], bool]) -> list[Row]:

@@ -67,6 +67,7 @@ def shape_of_header(header: GgufHeader) -> Architecture | None:
         head_size=-(-((key or 0) + value) // 2),
         vocabulary=header.vocab_size or 0,
         window=window,
+        merges=header.merges,
         windowed_layers=layers - layers // every if every and window else 0,
     )
 

@@ -1,0 +1,40 @@
+"""The first contact with a model's repositories: what the Hub says is kept, and what it says otherwise is told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from shortlist.clock import iso, wall_ns
+from shortlist.models import hub, pins
+from shortlist.models.catalogue import Found
+from shortlist.models.licence import class_of_tag
+from shortlist.models.pins import Pin
+from shortlist.records import ModelFile
+from shortlist.units import counted
+
+
+def pin_now(found: Found, home: Path) -> Iterator[str]:
+    """Ask the Hub for each repository of the card's variants, keep what it says at first; a line of news for each.
+
+    Raises HubError; what was kept before it stays.
+    """
+    repositories = dict.fromkeys(variant.repository for variant in found.card.variants if variant.repository)
+    for repository in repositories:
+        told = hub.contact(repository)
+        pin = pins.record(home, repository, Pin(told.revision, iso(wall_ns()), dict(told.files)))
+        yield f"{repository}: {pin.revision[:12]}, {counted(len(pin.files), 'file')}, kept in {home / pins.NAME}"
+        if pin.revision != told.revision:
+            yield f"note: the Hub has {told.revision[:12]} now; {pin.revision[:12]} stays until you update"
+        if told.licence and class_of_tag(told.licence) != class_of_tag(found.card.licence):
+            yield f"note: the Hub's tag there is {told.licence}, and the card says {found.card.licence}: review it"
+        for variant in found.card.variants:
+            if variant.repository == repository:
+                yield from _differences(variant.files, pin)
+
+
+def _differences(files: tuple[ModelFile, ...], pin: Pin) -> Iterator[str]:
+    for file in files:
+        there = pin.files.get(file.path)
+        if there is None:
+            yield f"note: {file.path} is not in it"
+        elif file.size_bytes is not None and there.size_bytes not in (None, file.size_bytes):
+            yield f"note: {file.path} has {there.size_bytes:,} bytes there, and {file.size_bytes:,} in the card"
