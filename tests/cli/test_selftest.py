@@ -61,11 +61,11 @@ def test_a_bench_says_how_far_its_numbers_may_be_off_in_every_report(tmp_path: P
     assert "p95_ns" not in golden
     without = shortlist(*args, "--no-selftest", "--json", cwd=tmp_path, SHORTLIST_SELFTEST="1")
     assert without.json["data"]["measuring_error"] is None
-    assert without.json["data"]["flags"] == ["no-selftest"]
+    assert "no-selftest" in without.json["data"]["flags"]
     assert "Error   not known" in without.err
     resumed = shortlist("bench", "--resume", folder.name[-8:], "--rounds", 2, "--no-selftest", "--json", cwd=tmp_path)
     assert resumed.json["data"]["measuring_error"] is None, "a process without a self-test leaves the run's unknown"
-    assert resumed.json["data"]["flags"] == ["no-selftest"]
+    assert "no-selftest" in resumed.json["data"]["flags"]
 
 
 # --- the same thing again and again ----------------------------------------------------------------------------------
