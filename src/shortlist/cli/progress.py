@@ -62,9 +62,13 @@ def error_line(told: ErrorKnown) -> str:
 
 
 class LineProgress:
-    """For logs and CI: a dated line per block, no carriage return, no colour."""
+    """For logs and CI: a dated line per block, no carriage return, no colour.
 
-    def __init__(self, plan: Plan) -> None:
+    `tells_error`: whether the measuring error is worth a line; it was told already where a run goes on.
+    """
+
+    def __init__(self, plan: Plan, *, tells_error: bool = True) -> None:
+        self._tells_error = tells_error
         self._width = max(len(c.label) for c in plan.candidates)
         self._looks = LookTeller(plan)
 
@@ -81,7 +85,7 @@ class LineProgress:
         elif isinstance(told, LookTaken):
             for line in self._looks.lines(told.race, told.look):
                 say(f"{local_hms()} {line}")
-        elif isinstance(told, ErrorKnown):
+        elif isinstance(told, ErrorKnown) and self._tells_error:
             say(error_line(told))
         elif isinstance(told, Warned):
             say(f"{local_hms()} warning: {told.text}")

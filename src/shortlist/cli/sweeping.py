@@ -144,10 +144,14 @@ def _carry_out(sessions: "tuple[Session, ...]", store: "Store", connection: "Con
     name = "" if sweep is None else f"{sweep.name}@{sweep.id}"
     resume = f"shortlist bench --resume '{name}'"
 
+    told: set[str] = set()
+
     def progress(session: "Session", number: int) -> LineProgress:
         over = "" if session.info.sweep is None else session.info.sweep.over
         say(f"{over} {value_of(session.info.plan.suite.load):g}, round {number}")
-        return LineProgress(session.info.plan)
+        is_first = session.info.id not in told
+        told.add(session.info.id)
+        return LineProgress(session.info.plan, tells_error=is_first)
 
     budget_ns = units.parse_duration_ns(asked.budget) if asked.budget else None
     try:
