@@ -1,12 +1,13 @@
 """Real files of GuideLLM 0.8.1 as runs: its numbers come out again where definitions agree; where not, it is said."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shortlist.errors import BadInput, InvalidFile
+from shortlist.errors import BadInput, InvalidFile, NotComparable
 from shortlist.records import LoadShape, Run
 from shortlist.results import metrics
 from shortlist.results.accepted import requests_by_candidate
@@ -185,3 +186,15 @@ def spoilt(**changes: Any) -> bytes:
 def test_what_is_no_such_file_is_refused_with_the_place(data: bytes, said: str) -> None:
     with pytest.raises(InvalidFile, match=said):
         read_runs([("rounds.json", data)])
+
+
+def test_beside_a_run_of_ours_it_is_refused_and_let_pass_with_all_that_its_definitions_do_not_allow() -> None:
+    (theirs,) = runs("rounds.json")
+    (again,) = runs("rounds-again.json")
+    ours = replace(again, info=replace(again.info, flags=theirs.info.flags[1:]), events=())
+    with pytest.raises(NotComparable, match="tool: measured by: shortlist in BASE, guidellm in HEAD"):
+        compare_runs(ours, theirs)
+    found = compare_runs(ours, theirs, Asked(allow=("tool",)))
+    told = [one for one in found.warnings if one.startswith("HEAD: ")]
+    assert any("TTFT and latency count from sent" in one for one in told)
+    assert any("chunk gaps are withheld" in one for one in told)

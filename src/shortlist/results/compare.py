@@ -7,10 +7,9 @@ permutation of rounds. Holm over everything that is judged.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from shortlist.errors import BadInput
-from shortlist.records import Run, Verdict
+from shortlist.records import Run
 from shortlist.results.accepted import requests_by_candidate
 from shortlist.results.between_runs import HostSpread
 from shortlist.results.changes import (
@@ -23,8 +22,9 @@ from shortlist.results.changes import (
     find_metric,
 )
 from shortlist.results.comparable import candidate_facts, check_comparable, imported_from, run_facts, unknown_hosts
-from shortlist.results.contrasts import Side, Sides, Tested, test_of
+from shortlist.results.contrasts import Side, Sides, test_of
 from shortlist.results.figures import CandidateSummary
+from shortlist.results.judging import ERROR, judge_together
 from shortlist.results.matching import renamed as renamed_values
 from shortlist.results.metrics import is_complete
 from shortlist.results.pairing import Pair, pair_candidates, same_prompts
@@ -32,11 +32,7 @@ from shortlist.results.quality import cluster_of, critical_scores, facet_scores,
 from shortlist.results.reached import load_warnings
 from shortlist.results.rounds import round_values
 from shortlist.results.summary import candidate_summaries, manner_of
-from shortlist.stats.equivalence import WITHIN_ERROR, Claim, Comparison, FamilyLevels, compare_family
 from shortlist.stats.samples import ClusteredScores, mean_of
-
-ERROR = 0.05
-"""The chance that anything at all is called better or worse between two runs of one thing; looks share it."""
 
 _LEAST = 1e-9
 
@@ -81,7 +77,7 @@ def compare_runs(base: Run, head: Run, asked: Asked = Asked()) -> RunComparison:
         if not (one.broken or one.unknown)
     ]
     looks = max(1, *(len(run.info.plan.looks) for run in (base, head)))
-    judged, count = _judge(tested, looks)
+    judged, count = judge_together(tested, looks)
     candidates = [
         _candidate(pair, one, tuple(change for at, change in judged if at == place and _is_known(change)))
         for place, (pair, one) in enumerate(zip(pairing.pairs, opened, strict=True))
@@ -272,69 +268,3 @@ def _worse_prompts(sides: Sides) -> tuple[str, ...]:
             lower = [name for name in before if name in after and after[name] < before[name] - _LEAST]
             return tuple(names[name] for name in lower)
     return ()
-
-
-# --- the family -------------------------------------------------------------------------------------------------------
-
-
-def _judge(tested: Sequence[tuple[int, Tested]], looks: int) -> tuple[list[tuple[int, MetricChange]], int]:
-    """Words for all, by Holm over those that have a p value; and how many those are."""
-    claims = {
-        str(number): Claim(one.difference, one.metric.margin, one.metric.lower_is_better)
-        for number, (_, one) in enumerate(tested)
-        if one.difference is not None
-    }
-    others = [(number, one.p_other) for number, (_, one) in enumerate(tested) if one.p_other is not None]
-    count = len(claims) + len(others)
-    alpha = ERROR / looks
-    # More rounds are one more look, so they are planned at the level that the next comparison will have.
-    levels = FamilyLevels(alpha, interval=alpha, plan=ERROR / (looks + 1) / max(1, count))
-    judged, adjusted = compare_family(claims, levels, [p for _, p in others])
-    by_other = dict(zip((number for number, _ in others), adjusted, strict=True))
-    found = []
-    for number, (place, one) in enumerate(tested):
-        if str(number) in judged:
-            change = _told(one, judged[str(number)], alpha)
-        elif number in by_other:
-            change = _by_permutation(one, by_other[number], alpha)
-        else:
-            change = one.change
-        found.append((place, change))
-    return found, count
-
-
-def _told(one: Tested, said: Comparison, alpha: float) -> MetricChange:
-    difference = one.difference
-    assert difference is not None
-    limit = difference.tested_margin(said.margin)
-    lower = one.metric.lower_is_better
-    changes: dict[str, Any] = {
-        "change": said.interval,
-        "verdict": said.verdict,
-        "p_different": said.p_different,
-        "p_equivalent": said.p_equivalent,
-        "p_no_worse": difference.p_below(limit) if lower else difference.p_above(-limit),
-        "more": said.more_needed,
-        "detectable": said.detectable,
-        "units": difference.units,
-    }
-    notes = [one.change.note, WITHIN_ERROR if said.is_error_bound else ""]
-    if (
-        said.verdict == "not told apart"
-        and said.more_needed is None
-        and difference.se_floor
-        and not said.is_error_bound
-    ):
-        notes.append("no number of rounds would do: runs on this host lie too far apart")
-    if said.verdict == "not told apart" and difference.p_different <= alpha:
-        notes.append("alone it would be told apart; judged with all the others it is not")
-    return replace(one.change, note="; ".join(filter(None, notes)), **changes)
-
-
-def _by_permutation(one: Tested, p: float, alpha: float) -> MetricChange:
-    change = one.change
-    base, head = (0.0 if side is None else side.point or 0.0 for side in (change.base, change.head))
-    verdict: Verdict = "better" if (head < base) == change.lower_is_better else "worse"
-    if p > alpha or base == head:
-        verdict = "not told apart"
-    return replace(change, verdict=verdict, p_different=p)

@@ -6,10 +6,8 @@ benchmark is a single round: it has no spread between rounds, and none is made u
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
 
 from shortlist.clock import iso
 from shortlist.errors import InvalidFile
@@ -30,9 +28,7 @@ from shortlist.records import (
     Run,
     RunInfo,
     Sample,
-    SampleError,
     Suite,
-    TokenBasis,
     Usage,
     Variant,
     content_id,
@@ -41,13 +37,12 @@ from shortlist.records import (
 )
 from shortlist.results.comparable import IMPORTED
 from shortlist.results.guidellm_file import Benchmark, Config, Report, Request, Timings
+from shortlist.results.guidellm_terms import error_of, load_of, target_of, tokens_of
 from shortlist.units import counted
 
 UNKNOWN = Prompt("not-recorded", ())
 """Stands for requests whose words the file does not keep: those that failed, and those that were not sampled."""
 
-_ERROR = re.compile(r"(\w+)\((.*)\)\s*$", re.DOTALL)
-_LONGEST_ERROR = 500
 _SOON = 10**6  # the run's axis begins a millisecond before its first request
 
 
@@ -71,28 +66,13 @@ def guidellm_runs(reports: Sequence[tuple[str, Report]], name: str | None = None
             if not (benchmark.requests.successful or benchmark.requests.errored):
                 hint = "let GuideLLM keep its requests: its sample size must not be 0"
                 raise InvalidFile(file, f"benchmarks[{place}].requests", "no request is kept", hint=hint)
-            key = benchmark.config.model, _load(benchmark.config, file, place)
+            key = benchmark.config.model, load_of(benchmark.config, file, place)
             groups.setdefault(key, []).append(Origin(file, report, benchmark))
     several = len(groups) > 1
     return tuple(
         _Import(model, load, origins, _named(name, model, load) if several else name).run()
         for (model, load), origins in groups.items()
     )
-
-
-def _load(config: Config, file: str, place: int) -> LoadShape:
-    strategy = config.strategy
-    if strategy.rate and strategy.type_ == "poisson":
-        return LoadShape("open", rate_per_s=strategy.rate, arrivals="poisson")
-    if strategy.rate and strategy.type_ == "constant":
-        return LoadShape("open", rate_per_s=strategy.rate, arrivals="constant")
-    if strategy.type_ == "synchronous":
-        return LoadShape()
-    streams = strategy.streams or strategy.max_concurrency
-    if strategy.type_ in ("concurrent", "throughput") and streams:
-        return LoadShape(concurrency=streams)
-    where = f"benchmarks[{place}].config.strategy"
-    raise InvalidFile(file, where, f"no load of ours is like {strategy.type_!r}")
 
 
 def _named(name: str | None, model: str, load: LoadShape) -> str | None:
@@ -172,7 +152,7 @@ class _Import:
             samples.append(self._sample(request, cell, (block_id, executor, seq), origin.benchmark.config))
         self._warm += len(requests) - len(cells)
         ends = [sample.end_ns or sample.due_ns for sample in samples]
-        endpoint = Endpoint(_target(origin.benchmark.config), self._model, None, "remote", None, None)
+        endpoint = Endpoint(target_of(origin.benchmark.config), self._model, None, "remote", None, None)
         block = Block(
             block_id, self._candidate.id, number, 1, "done", executor, samples[0].due_ns, max(ends), endpoint=endpoint
         )
@@ -201,9 +181,9 @@ class _Import:
     def _sample(self, request: Request, cell: Cell | None, place: tuple[str, str, int], config: Config) -> Sample:
         timings = request.info.timings
         text, reasoning = request.output or "", request.reasoning_output or ""
-        error = _error(request.info.error)
+        error = error_of(request.info.error)
         chunks = self._chunks(timings, has_reasoning=bool(reasoning))
-        tokens, basis = _tokens(request, config)
+        tokens, basis = tokens_of(request, config)
         block, executor, seq = place
         due = self._ns(self._due(timings))
         assert due is not None
@@ -300,26 +280,3 @@ class _Import:
 def _all(benchmark: Benchmark) -> list[Request]:
     """The requests that came to an end; what was cut off when the time was over says nothing of the server."""
     return [*benchmark.requests.successful, *benchmark.requests.errored]
-
-
-def _target(config: Config) -> str:
-    """The server's address without the user and password that may stand in it."""
-    parts = urlsplit(str(config.backend.get("target") or ""))
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _error(text: str | None) -> SampleError | None:
-    """`ConnectError('…')` as type and message."""
-    if text is None:
-        return None
-    match = _ERROR.match(text)
-    kind, message = (match[1], match[2].strip("'\"")) if match else ("Error", text)
-    return SampleError(kind, message[:_LONGEST_ERROR])
-
-
-def _tokens(request: Request, config: Config) -> tuple[int | None, TokenBasis | None]:
-    """Tokens of the answer: as the server counts them, else GuideLLM's tokenizer, else its events of the stream."""
-    if request.output_metrics.text_tokens is not None:
-        return request.output_metrics.text_tokens, "usage" if config.prefer_response_metrics else "tokenizer"
-    events = request.info.timings.token_iterations
-    return (events, "chunks") if events else (None, None)
