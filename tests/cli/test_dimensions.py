@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from cli.commands import shortlist
+from shortlist.machine import boot_id
+from shortlist.measure.bandwidth import FILE_NAME, Bandwidth
+from shortlist.records import to_json
 
 MODEL = "ttft=3ms,gap=1ms,chunks=4"
 QUICK = ("--engine", "fake", "--warmup", "0", "--rounds", 3)
@@ -55,3 +58,19 @@ def test_a_wrong_price_names_the_setting(tmp_path: Path) -> None:
     assert done.code == 2
     assert "three letters" in done.err
     assert shortlist("config", "set", "price_per_kwh", "-1", cwd=tmp_path).code == 2
+
+
+def test_model_info_says_what_memory_allows_once_the_bandwidth_is_known(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    before = shortlist("model", "info", "qwen2.5-0.5b", cwd=tmp_path, SHORTLIST_HOME=str(home))
+    assert before.code == 0
+    assert "tokens/s" not in before.out
+    reading = Bandwidth(30e9, 2, 1 << 28, is_steady=True)
+    (home / FILE_NAME).write_bytes(to_json({"boot": boot_id(), "readings": [reading]}))
+    told = shortlist("model", "info", "qwen2.5-0.5b", cwd=tmp_path, SHORTLIST_HOME=str(home))
+    assert "30.0 GB/s to 2 threads" in " ".join(told.out.split())
+    data = shortlist("model", "info", "qwen2.5-0.5b", "--json", cwd=tmp_path, SHORTLIST_HOME=str(home)).json["data"]
+    assert data["tokens_per_s_at_most"]["2"] == pytest.approx(
+        30e9 / (data["fit"]["weights_bytes"] + data["fit"]["kv_bytes"] / 2)
+    )

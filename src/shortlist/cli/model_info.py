@@ -51,7 +51,9 @@ def command(*, model: str, context: int | None, kv_type: str, licence_only: bool
         emit_json("shortlist-model", {**as_data(row), "card": row.found.card, **_worked_out(row, host)})
         return
     lines = (
-        list(_licence_lines(row)) if licence_only else [*_fact_lines(row), *_fit_lines(row, host), *_licence_lines(row)]
+        list(_licence_lines(row))
+        if licence_only
+        else [*_fact_lines(row), *_fit_lines(row, host), *_speed_lines(row), *_licence_lines(row)]
     )
     for line in lines:
         emit(line, asked_ascii=settings.ascii)
@@ -95,6 +97,7 @@ def _worked_out(row: "Row", host: "Host") -> Json:
         "path": None if row.path is None else str(row.path),
         "fit": row.fit,
         "room": host.room,
+        "tokens_per_s_at_most": {str(threads): ceiling for threads, (_, ceiling) in _speed_ceilings(row).items()},
         "licence_chain": [
             {**to_builtins(finding), "asks": obligations(finding.licence)} for finding in chain(row.found.card)
         ],
@@ -161,6 +164,25 @@ def _fit_lines(row: "Row", host: "Host") -> Iterator[str]:
             " copied into another order, and the file's copy stays cached while there is room",
             "",
         )
+
+
+def _speed_ceilings(row: "Row") -> dict[int, tuple[float, float]]:
+    """Threads → bytes per second as kept for this boot, and the tokens/s that these allow; empty where not known."""
+    from shortlist.measure.bandwidth import kept_bandwidths
+    from shortlist.models.fit import tokens_per_s_at_most
+
+    kept = {} if row.fit is None else kept_bandwidths(settings_file.load().home)
+    return {
+        threads: (one.bytes_per_s, tokens_per_s_at_most(row.fit, one.bytes_per_s))
+        for threads, one in sorted(kept.items())
+        if row.fit is not None
+    }
+
+
+def _speed_lines(row: "Row") -> Iterator[str]:
+    for threads, (bytes_per_s, ceiling) in _speed_ceilings(row).items():
+        read = f"memory gives {bytes_per_s / 1e9:.1f} GB/s to {units.counted(threads, 'thread')}"
+        yield from _wrapped("speed", f"at most {units.rate(ceiling)} tokens/s: {read}", "measured in this boot")
 
 
 def _licence_lines(row: "Row") -> Iterator[str]:
