@@ -1,20 +1,28 @@
 """Disturbed cells are measured again in their block's process, bad blocks whole; one attempt of each cell counts."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from bench.benches import QUICK, accepted_per_cell, concurrent, resume, run, session, stored
+from bench.benches import QUICK, accepted_per_cell, concurrent, prompts, resume, run, session, stored
 from bench.noisy import CAUSE, install
 from shortlist.bench.progress import BlockOver, Measured, Warned
-from shortlist.bench.session import Connection, Session, resumed_session, run_session
+from shortlist.bench.roster import Opening, make_roster
+from shortlist.bench.session import Connection, Session, new_session, resumed_session, run_session
+from shortlist.engines import EngineContext, LoadSpec
+from shortlist.engines.fake import Fake
 from shortlist.errors import StoreError
-from shortlist.records import LoadShape, Run, Sample
+from shortlist.records import EngineOptions, LoadShape, Run, Sample, Suite, Variant
+from shortlist.report.wording import disturbance_notes
 from shortlist.results.store import Store
+from shortlist.results.summary import summarise
 from spinner import spinner
 
 
@@ -203,3 +211,44 @@ def test_a_real_process_beside_a_bench_is_seen_named_and_stored(store: Store, tm
     told = [e.data for e in whole.events if e.kind == "conditions"]
     assert len(told) == 2
     assert all(data["place"] == "ours" and data["rows"] for data in told)
+
+
+def test_an_engine_killed_while_cells_are_measured_again_loses_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, lambda prompt, attempt, _block: 2.0 if attempt == 1 and prompt < "p-03" else 0)
+    some = watched()
+    seen: list[Sample] = []
+
+    def kill(told: object) -> None:
+        if isinstance(told, Measured):
+            seen.append(told.sample)
+            if told.sample.seq == 11:  # the warm-up before the first that is measured again
+                os.kill(next(iter(psutil.Process().children())).pid, signal.SIGKILL)
+
+    run(some, store, kill)
+    whole = stored(some, store)
+    assert {s.id for s in seen} == {s.id for s in whole.samples}
+    assert [b.state for b in whole.blocks] == ["failed"]
+    assert set(accepted_per_cell(whole).values()) == {1}
+    assert Counter(s.status for s in whole.samples if s.is_accepted) == {"ok": 8, "failed": 2}
+
+
+def test_an_endpoint_on_this_host_that_is_not_ours_is_judged_by_what_can_be_told(store: Store, tmp_path: Path) -> None:
+    async def work() -> Session:
+        engine = Fake(EngineContext())
+        opened = LoadSpec("fake", QUICK, Variant("endpoint"), EngineOptions(), None, tmp_path / "logs")
+        endpoint = await engine.open(opened)
+        try:
+            roster = make_roster([QUICK], None, Opening("remote", EngineOptions(), endpoint.base_url))
+            some = new_session(Suite(prompts(3), rounds=1), roster)
+            with spinner(tmp_path, "eats-cores", count=2):
+                await run_session(some, store, Connection(), lambda _told: None)
+        finally:
+            await engine.close()
+        return some
+
+    whole = stored(asyncio.run(work()), store)
+    assert {e.data["place"] for e in whole.events if e.kind == "conditions"} == {"this host"}
+    assert not any("eats-cores" in cause for s in whole.samples for cause in s.causes)
+    assert any("not ours" in note for note in disturbance_notes(summarise(whole)))
