@@ -41,6 +41,7 @@ from shortlist.results.metrics import latency_ns
 
 PLANTED = "planted"
 SHARES = (0.1, 0.2, 0.35, 0.6, 1.0)
+TURNS = 24
 BINS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 9.9)
 _SPIN = """
 import random, sys, time
@@ -166,7 +167,7 @@ async def client_errors(streams: int) -> None:
     """The client's error against the fake engine's log, with the watch and without, in turns."""
     medians: dict[bool, list[float]] = {True: [], False: []}
     worst: dict[bool, list[float]] = {True: [], False: []}
-    for turn in range(8):
+    for turn in range(TURNS):
         is_watched = turn % 2 == 1
         with HostWatch(()) if is_watched else nullcontext():
             samples, log, _ = await client_error.measure(streams, streams * 2)
