@@ -17,7 +17,7 @@ def plain_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHORTLIST_HOME", str(tmp_path))
 
 
-FAST = ("bench", "ttft=3ms,gap=1ms,chunks=3", "--engine", "fake", "--warmup", "0")
+FAST = ("bench", "ttft=3ms,gap=1ms,chunks=3", "--engine", "fake", "--warmup", "0", "--no-watch")
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,8 @@ FAST = ("bench", "ttft=3ms,gap=1ms,chunks=3", "--engine", "fake", "--warmup", "0
         (("--deterministic", "--concurrency", "2"), "--deterministic means concurrency 1"),
         (("--deterministic", "--rate", "2"), "--deterministic means no --rate"),
         (("--deterministic", "--rounds", "1"), "--deterministic compares rounds"),
+        (("--resident", "--deterministic"), "--deterministic starts engines afresh, and --resident keeps them"),
+        (("--resident", "--endpoint", "http://127.0.0.1:9/v1"), "an endpoint decides what it keeps loaded"),
         (("--deterministic", "--prefix-cache"), "--prefix-cache would switch it on"),
     ],
 )
@@ -111,7 +113,19 @@ def test_a_deterministic_run_reports_what_repeated(tmp_path: Path) -> None:
 def test_two_deterministic_runs_of_a_real_engine_export_the_same_golden_file(tmp_path: Path) -> None:
     exports = []
     for name in ("one", "two"):
-        args = ("notes-small", "--deterministic", "--rounds", 2, "--threads", 1, "--max-tokens", 24, "--name", name)
+        args = (
+            "notes-small",
+            "--deterministic",
+            "--no-watch",
+            "--rounds",
+            2,
+            "--threads",
+            1,
+            "--max-tokens",
+            24,
+            "--name",
+            name,
+        )
         done = shortlist("bench", *args, cwd=tmp_path)
         assert done.code == 0, done.err
         assert "4 of 4 prompts had the same answer" in " ".join(done.out.split())

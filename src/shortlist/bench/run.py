@@ -27,6 +27,7 @@ from shortlist.bench.progress import (
     Warned,
 )
 from shortlist.bench.race import Course
+from shortlist.bench.residents import Residents
 from shortlist.bench.roster import ENDPOINT, engine_options
 from shortlist.clock import Clock, RunAxis, wall_ns
 from shortlist.engines import Engine, LoadSpec
@@ -121,6 +122,7 @@ class Bench:
         self._files = {candidate: _state_of(path) for candidate, path in job.paths.items()}
         self._sequence = 0
         self._is_stopped = asyncio.Event()
+        self._residents = Residents(job.open_engine, self._load_spec)
         self._dimensions = Dimensions(job.tariff, job.clock, self.note)
 
     async def run(self) -> RunState:
@@ -135,6 +137,7 @@ class Bench:
             return await self._blocks(self._plan.blocks)
         finally:
             watch.cancel()
+            await self._residents.close()
 
     async def _raced(self, course: Course) -> RunState:
         """Stage by stage; what a look says is stored before any block that it lets run."""
@@ -197,9 +200,9 @@ class Bench:
                 planned, block, EngineError(f"not tried again after {MOST_DEAD_BLOCKS} blocks without an answer")
             )
             return False
-        engine = self._job.open_engine(candidate)
+        dead = self._dead[candidate.id]
         try:
-            return await self._measured(planned, block, engine)
+            return await self._measured(planned, block)
         except (EngineError, EndpointError, BadInput) as error:  # BadInput: what this model cannot be asked
             self._dead[candidate.id] += 1
             self._fail(planned, block, error)
@@ -208,9 +211,13 @@ class Bench:
             self._finish(candidate, replace(block, state="cut"), [])
             raise
         finally:
-            await engine.close()
+            if not self._plan.suite.is_resident or self._dead[candidate.id] > dead:
+                await self._residents.drop(candidate)
 
-    async def _measured(self, planned: PlannedBlock, block: Block, engine: Engine) -> bool:
+    def _load_spec(self, candidate: Candidate) -> LoadSpec:
+        return load_spec(candidate, self._plan.suite, self._job.paths.get(candidate.id), self._job.log_dir)
+
+    async def _measured(self, planned: PlannedBlock, block: Block) -> bool:
         candidate, suite = self._candidates[planned.candidate], self._plan.suite
         path = self._job.paths.get(candidate.id)
         if path is not None and _state_of(path) != self._files[candidate.id]:
@@ -218,10 +225,11 @@ class Bench:
         kind, reason = load_kind(candidate, path, is_cold_asked=COLD in self._job.info.flags)
         if reason:
             self._warn(f"{candidate.label} is loaded warm: {reason}")
-        endpoint = await engine.open(load_spec(candidate, suite, path, self._job.log_dir))
-        block = replace(block, load_ns=engine.load_ns, endpoint=endpoint)
-        block = replace(block, load=None if engine.load_ns is None else kind)
-        self._tell(Loaded(candidate, engine.load_ns))
+        if suite.is_resident:
+            await self._residents.open_all(self._plan.candidates)
+        engine, endpoint, load_ns = await self._residents.take(candidate)
+        block = replace(block, load_ns=load_ns, endpoint=endpoint, load=None if load_ns is None else kind)
+        self._tell(Loaded(candidate, load_ns))
         self.note("opened", {"block": block.id, "settings": dict(engine.settings)})
         self._note_memory(block, engine, "loaded")
         warmups = [self._request(engine, endpoint, self._prompts[p], None) for p in self._warmup_prompts(planned)]

@@ -65,6 +65,7 @@ def _setting_flags(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--header", multiple=True, help="'Name: value' for the endpoint; may be given again.")
 @click.option("--fixed-tokens", type=click.IntRange(1), help="Ignore the end token: pure speed, N tokens each.")
 @click.option("--repeats", type=click.IntRange(1), default=1, help="How often a block asks each prompt. [1]")
+@click.option("--resident", is_flag=True, help="Keep every candidate loaded all the time.")
 @click.option("--sweep", metavar="LOADS", help="A run per load, as concurrency=1,4,16 or rate=0.5,1,2.")
 @click.option("--goodput", multiple=True, metavar="LIMIT", help="Count requests that kept this, as 'ttft<500ms'.")
 @click.option("--deterministic", is_flag=True, help="Pin all that moves answers; report what repeated.")

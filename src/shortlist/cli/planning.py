@@ -39,6 +39,7 @@ class Asked:
     repeats: int = 1
     goodput: tuple[str, ...] = ()
     deterministic: bool = False
+    resident: bool = False
     cold: bool = False
     race: bool = False
     sweep: str | None = None
@@ -72,7 +73,24 @@ def fresh(settings: Settings, asked: Asked, like: "Session | None" = None) -> "S
         prompts = like.info.plan.suite.prompts
     suite, raced_by = _suite(settings, asked, prompts), read_needs(asked.needs) if asked.race else None
     session = new_session(suite, roster, asked.name, _stamps(settings, asked), raced_by)
+    if asked.resident:
+        _check_resident(settings, asked, session)
     return pinned(session) if asked.deterministic else session
+
+
+def _check_resident(settings: Settings, asked: Asked, session: "Session") -> None:
+    """Raise BadInput for what contradicts --resident, DoesNotFit where memory cannot hold all candidates."""
+    from shortlist.bench.residents import check_room
+    from shortlist.machine import host_facts
+    from shortlist.models.fit import room
+
+    if settings.endpoint:
+        raise BadInput("--resident is for engines of ours; an endpoint decides what it keeps loaded")
+    for name in ("deterministic", "cold", "sweep"):
+        if getattr(asked, name):
+            raise BadInput(f"--{name} starts engines afresh, and --resident keeps them", hint="leave one of them out")
+    free = room(host_facts()["memory"]["available_bytes"], settings.memory_limit)
+    check_room(session.info.plan.candidates, session.paths, session.info.plan.suite, free.bytes)
 
 
 def _roster(settings: Settings, asked: Asked) -> "tuple[Roster, Listing | None]":
@@ -116,6 +134,7 @@ def _stamps(settings: Settings, asked: Asked) -> list[str]:
         ("cold", asked.cold),
         ("nonce", _engine(settings) == "remote"),
         ("deterministic", asked.deterministic),
+        ("resident", asked.resident),
         (NO_WATCH, not settings.watch),
         (NO_SELFTEST, not settings.selftest),
     )
@@ -142,6 +161,7 @@ def _suite(settings: Settings, asked: Asked, prompts: tuple[Prompt, ...]) -> "Su
         order_seed=settings.seed,
         repeats=asked.repeats,
         goodput=asked.goodput,
+        is_resident=asked.resident,
     )
 
 
@@ -197,6 +217,7 @@ _NOT_WITH_RESUME = (
     "deterministic",
     "race",
     "sweep",
+    "resident",
 )
 _WITH_RESUME = ("rounds", "api_key_file", "ascii", "selftest")
 

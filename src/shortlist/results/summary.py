@@ -297,6 +297,11 @@ def _warnings(run: Run, candidates: Sequence[CandidateSummary]) -> tuple[str, ..
     found = []
     if run.info.state != "done":
         found.append(f"the run is {run.info.state}: what follows is what was measured so far")
+    if run.info.plan.suite.is_resident and len({block.round for block in run.blocks}) > 1:
+        found.append(
+            "every candidate stayed loaded: the rounds of each share one process, and intervals over rounds leave out "
+            "what differs between processes"
+        )
     options = {candidate.id: candidate.options for candidate in run.info.plan.candidates}
     for one in candidates:
         if one.cached_tokens and not options[one.candidate].prefix_cache:
