@@ -40,8 +40,10 @@ def test_one_clearly_worse_is_stopped_and_the_run_says_what_was_not_measured(tmp
 
 def test_what_the_last_look_said_is_what_choose_says(tmp_path: Path) -> None:
     whole = raced(race(model(12), model(2), model(7), needs=("latency<2s",)), tmp_path)
-    last, made = looks_of(whole.events)[-1], decided(whole).choice
+    last, decision = looks_of(whole.events)[-1], decided(whole)
+    made = decision.choice
     assert (made.verdict, made.pick) == (last.verdict, last.pick) == ("ship", whole.info.plan.candidates[0].id)
+    assert "cannot be told" not in decision.sentence
 
 
 def test_the_others_wait_while_the_leader_alone_is_measured_for_its_need(tmp_path: Path) -> None:

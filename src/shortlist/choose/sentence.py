@@ -141,7 +141,9 @@ def why_out(one: NeedJudgement) -> str:
 
 def _beside(decision: Decision, name: str, preferences: Sequence[Preference]) -> str:
     label = decision.labels[name]
-    untold = [one.need.text for one in decision.judgements if one.candidate == name and one.verdict == "cannot tell"]
+    mine_untold = (one for one in decision.judgements if one.candidate == name and one.verdict == "cannot tell")
+    # Of one that a race stopped nothing more has to be told.
+    untold = [] if name in decision.behind else [one.need.text for one in mine_untold]
     known = {one.name: one for one in preferences}
     mine = [one for one in decision.differences if one.candidate == name]
     said = [say_difference(one, known[one.preference]) for one in _worth_saying(mine)]

@@ -102,8 +102,12 @@ class _Field:
         return {x: self.case.pairs.walk(x, rest, holm) for x, rest in others.items()}
 
     def beaters(self, y: str) -> list[str]:
-        """Who is told apart as ahead of Y."""
-        return [x for x, relations in self.relations.items() if y in relations and relations[y][0] == "ahead"]
+        """Who is told apart as ahead of Y; those whom nobody, or hardly anybody, is ahead of come first."""
+        found = [x for x, relations in self.relations.items() if y in relations and relations[y][0] == "ahead"]
+        return sorted(found, key=self._beaten_by)
+
+    def _beaten_by(self, x: str) -> int:
+        return sum(x in relations and relations[x][0] == "ahead" for relations in self.relations.values())
 
     def is_never_settled(self, x: str, y: str) -> bool:
         """Whether X cannot be told apart from Y, or shown equal to it, by any further round.

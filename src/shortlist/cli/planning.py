@@ -265,8 +265,9 @@ def fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, flo
     sizes = ((plan.candidates, "candidate"), (plan.suite.prompts, "prompt"), (range(plan.suite.rounds), "round"))
     shape = " × ".join(units.counted(len(some), noun) for some, noun in sizes)
     shape += f" × {plan.suite.repeats} repeats" if plan.suite.repeats > 1 else ""
-    say(f"Plan    {shape} = {units.counted(len(plan.cells), 'request')}")
-    say(f"Time    about {units.about(estimate)}, {'; '.join(bases)}")
+    most = " at most" if plan.race else ""
+    say(f"Plan    {shape} = {units.counted(len(plan.cells), 'request')}{most}")
+    say(f"Time    about {units.about(estimate)}{most}, {'; '.join(bases)}")
     return with_selftest(session, by_candidate), estimate
 
 

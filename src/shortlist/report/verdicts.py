@@ -170,7 +170,7 @@ def standing_words(decision: Decision, candidate: str) -> str:
         return "✓ ship, cheapest of equals" if decision.choice.verdict == "ship_cheapest_of_equals" else "✓ ship"
     return {
         "out": f"✕ out: {failed}",
-        "cannot tell": f"? can't tell: {open_}",
+        "cannot tell": f"? {'stopped by the race, ' if candidate in decision.behind else ''}can't tell: {open_}",
         "equivalent": "= equivalent",
         "passes": _passes(decision, candidate),
         "not judged": "– not judged",
