@@ -151,6 +151,26 @@ def test_a_card_is_made_checked_and_refused_with_places(tmp_path: Path) -> None:
     assert shortlist("model", "card", "check", "good.json", cwd=tmp_path).code == 0
 
 
+@pytest.mark.engine
+def test_a_run_that_was_measured_here_replaces_the_prediction(tmp_path: Path) -> None:
+    def told(*context: object) -> str:
+        done = shortlist("model", "info", "notes-small", *context, "--json", cwd=tmp_path)
+        return str(done.json["data"]["memory_basis"])
+
+    assert told().startswith("predicted")
+    measured = ("bench", "notes-small", "--rounds", 1, "--max-tokens", 4, "--warmup", 0, "--threads", 1)
+    assert shortlist(*measured, cwd=tmp_path, BENCH_PROMPT="Hello").code == 0
+    assert told() == "measured in an earlier run"
+    assert told("--context", 512).startswith("predicted"), "another context was not measured"
+    fit = shortlist("model", "info", "notes-small", "--json", cwd=tmp_path).json["data"]["fit"]
+    assert 0.7 < fit["measured_bytes"] / (fit["weights_bytes"] + fit["engine_bytes"]) < 1.3
+
+
+def test_info_tells_the_room_on_the_disk(tmp_path: Path) -> None:
+    text = " ".join(shortlist("model", "info", "qwen3:4b", cwd=tmp_path, HF_HOME=str(tmp_path)).out.split())
+    assert "2.50 GB to fetch" in text
+
+
 @pytest.mark.parametrize("typed", [("list", "--filter", "capabilty=x"), ("card", "new", "gone.gguf"), ("info", "a@")])
 def test_mistakes_are_told_with_a_hint(tmp_path: Path, typed: tuple[str, ...]) -> None:
     done = shortlist("model", *typed, cwd=tmp_path)

@@ -1,5 +1,6 @@
 """What the model commands share: the library of this place, and this host to judge it against."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from shortlist import machine
@@ -19,9 +20,23 @@ def library_here(settings: Settings) -> Library:
     return library
 
 
+def measured_here(settings: Settings, load: Load, fingerprint: str) -> Mapping[str, int]:
+    """Peaks of earlier runs on this host, by the file's SHA-256; empty where nothing was measured."""
+    from shortlist.results.peaks import Opened
+    from shortlist.results.store import Store
+
+    path = settings.home / "results.db"
+    if not path.is_file():
+        return {}
+    with Store.open(path) as store:
+        return store.memory_peaks(Opened(load.context, load.kv_type, load.parallel), fingerprint)
+
+
 def host_here(settings: Settings, *, context: int | None = None, kv_type: str = "f16", parallel: int = 1) -> Host:
     """Memory, load and policy to judge models by."""
-    free = machine.host_facts()["memory"]["available_bytes"]
+    facts = machine.host_facts()
+    free = facts["memory"]["available_bytes"]
     load = Load(context or settings.context or DEFAULT_CONTEXT, parallel, kv_type)
     policy = load_policy(settings.licence_policy, settings.home)
-    return Host(room(free, settings.memory_limit), load, policy, {})
+    measured = measured_here(settings, load, machine.fingerprint(facts))
+    return Host(room(free, settings.memory_limit), load, policy, measured)

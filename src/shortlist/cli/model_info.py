@@ -50,12 +50,8 @@ def command(*, model: str, context: int | None, kv_type: str, licence_only: bool
     if as_json:
         emit_json("shortlist-model", {**as_data(row), "card": row.found.card, **_worked_out(row, host)})
         return
-    lines = (
-        list(_licence_lines(row))
-        if licence_only
-        else [*_fact_lines(row), *_fit_lines(row, host), *_speed_lines(row), *_licence_lines(row)]
-    )
-    for line in lines:
+    facts = () if licence_only else (*_fact_lines(row), *_fit_lines(row, host), *_speed_lines(row), *_disk_lines(row))
+    for line in (*facts, *_licence_lines(row)):
         emit(line, asked_ascii=settings.ascii)
 
 
@@ -185,6 +181,17 @@ def _speed_lines(row: "Row") -> Iterator[str]:
         yield from _wrapped("speed", f"at most {units.rate(ceiling)} tokens/s: {read}", "measured in this boot")
 
 
+def _disk_lines(row: "Row") -> Iterator[str]:
+    """The room on the disk for what is not here."""
+    from shortlist.models.cache import hub_cache, room_on_disk
+
+    if row.path is None and row.size_bytes is not None:
+        free = room_on_disk(hub_cache())
+        verdict = "not known" if free is None else f"{units.size(free)} free in {hub_cache()}"
+        short = "" if free is None or free > row.size_bytes else ": too little"
+        yield from _wrapped("disk", f"{units.size(row.size_bytes)} to fetch, {verdict}{short}", row.size_basis)
+
+
 def _licence_lines(row: "Row") -> Iterator[str]:
     from shortlist.models.licence import chain
     from shortlist.models.obligations import obligations
@@ -193,7 +200,7 @@ def _licence_lines(row: "Row") -> Iterator[str]:
         told = f"{finding.licence or 'not known'} ({finding.licence_class})"
         whose = "licence" if finding.of == row.found.card.alias else f"of {finding.of}"
         yield from _wrapped(whose, told, finding.source)
-        if finding.of == row.found.card.alias or finding.licence_class == row.licence.licence_class:
+        if finding.of == row.found.card.alias or finding.licence != row.found.card.licence:
             for task in obligations(finding.licence):
                 yield from _wrapped("", f"[ ] {task}", "")
     yield from _wrapped(

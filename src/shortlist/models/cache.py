@@ -8,6 +8,7 @@ Seam: this is the reading half. What writes (`model download`, `add`, `update`) 
 """
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -23,6 +24,15 @@ def hub_cache(env: Mapping[str, str] | None = None) -> Path:
         return Path(home).expanduser() / "hub"
     caches = env.get("XDG_CACHE_HOME")
     return (Path(caches) if caches else Path.home() / ".cache") / "huggingface" / "hub"
+
+
+def room_on_disk(folder: Path) -> int | None:
+    """Bytes that may still be written where this folder is or will be; None where that cannot be told."""
+    place = next((one for one in (folder, *folder.parents) if one.is_dir()), None)
+    try:
+        return None if place is None else shutil.disk_usage(place).free
+    except OSError:
+        return None
 
 
 def snapshots(root: Path, repository: str, revision: str | None = None) -> Iterator[Path]:

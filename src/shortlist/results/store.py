@@ -33,6 +33,7 @@ from shortlist.records import (
 from shortlist.results import rows, tables
 from shortlist.results.migrations import migrate
 from shortlist.results.names import RunName, check_name, find_run
+from shortlist.results.peaks import Opened, peaks
 from shortlist.results.reading import RunListing, list_runs, load_run
 from shortlist.results.reserve import Waiting, reserve_path
 from shortlist.results.writing import Finished, Write, add_choice, lay_plan, write_all
@@ -223,6 +224,11 @@ class Store:
         with self._reading() as connection:
             query = select(tables.RUN.c.id, tables.RUN.c.name).order_by(tables.RUN.c.id)
             return find_run(ref, [RunName(row.id, row.name) for row in connection.execute(query)])
+
+    def memory_peaks(self, opened: Opened, fingerprint: str) -> Mapping[str, int]:
+        """The most memory that files took on the host of this fingerprint when opened like this, by SHA-256."""
+        with self._reading() as connection:
+            return peaks(connection, opened, fingerprint)
 
     def locations(self, run_id: str) -> dict[str, str]:
         """Where the models of a run lay on this host, by candidate id."""
