@@ -115,3 +115,19 @@ def test_an_endpoint_that_misbehaves_is_told_in_the_table_with_exit_1(tmp_path: 
     done, _ = against(tmp_path, f"fail={fail}", bench)
     assert done.code == 1
     assert told in done.out
+
+
+def test_a_deterministic_run_sends_an_endpoint_the_same_bytes_each_round_and_says_what_that_costs(
+    tmp_path: Path,
+) -> None:
+    def bench(url: str) -> Done:
+        args = ("m", "--endpoint", url, "--deterministic", "--rounds", 2, "--warmup", 0, "--no-watch")
+        return shortlist("bench", *args, cwd=tmp_path)
+
+    done, seen = against(tmp_path, "ttft=3ms,gap=1ms,chunks=3", bench)
+    assert done.code == 0, done.err
+    bodies = [part.partition(b"}")[0] for part in seen.split(b'"messages"')[1:]]
+    assert len(bodies) == 8
+    assert len(set(bodies)) == 4
+    assert "m: 4 of 4 prompts had the same answer" in " ".join(done.out.split())
+    assert "TTFT may be too good" in " ".join(done.out.split())

@@ -67,6 +67,7 @@ from shortlist.records import (
     to_builtins,
     uuid7,
 )
+from shortlist.results.figures import DETERMINISTIC
 from shortlist.results.measuring import SELFTEST
 from shortlist.results.racing import LOOK, look_data
 from shortlist.results.writer import Sink
@@ -294,7 +295,9 @@ class Bench:
 
     def _request(self, engine: Engine, endpoint: Endpoint, prompt: Prompt, cell: Cell | None) -> PlannedRequest:
         generation = self._plan.suite.generation
-        nonce = uuid7(wall_ns())[-12:] if engine.needs_nonce else None
+        # A deterministic run repeats its requests as they are: what an endpoint's cache does to them is said instead.
+        is_unlike = engine.needs_nonce and DETERMINISTIC not in self._job.info.flags
+        nonce = uuid7(wall_ns())[-12:] if is_unlike else None
         body = request_body(endpoint.model, prompt, generation, engine.extra_body(generation), nonce=nonce)
         phase: Phase = "measure" if cell else "warmup"
         ident, due = (cell.id, cell.due_offset_ns) if cell else (None, None)

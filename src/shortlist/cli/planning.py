@@ -132,7 +132,7 @@ def _stamps(settings: Settings, asked: Asked) -> list[str]:
     known = (
         ("prefix-cache", asked.prefix_cache),
         ("cold", asked.cold),
-        ("nonce", _engine(settings) == "remote"),
+        ("nonce", _engine(settings) == "remote" and not asked.deterministic),
         ("deterministic", asked.deterministic),
         ("resident", asked.resident),
         (NO_WATCH, not settings.watch),

@@ -26,6 +26,7 @@ from shortlist.results.comparable import imported_from
 from shortlist.results.disturbance import noise_of, summarise_disturbance, without_disturbed
 from shortlist.results.energy import energy_and_cost
 from shortlist.results.figures import (
+    DETERMINISTIC,
     Answer,
     CandidateSummary,
     Outlier,
@@ -301,6 +302,10 @@ def _warnings(run: Run, candidates: Sequence[CandidateSummary]) -> tuple[str, ..
         found.append(
             "every candidate stayed loaded: the rounds of each share one process, and intervals over rounds leave out "
             "what differs between processes"
+        )
+    if DETERMINISTIC in run.info.flags and any(one.variant.format == "endpoint" for one in run.info.plan.candidates):
+        found.append(
+            "prompts were repeated as they are, so an endpoint may have read them from a cache: TTFT may be too good"
         )
     options = {candidate.id: candidate.options for candidate in run.info.plan.candidates}
     for one in candidates:
