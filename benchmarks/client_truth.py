@@ -1,14 +1,16 @@
 """How far the client's numbers are from the truth, and what it costs, against a server in C that shares no code.
 
     python benchmarks/client_truth.py [--streams 1,64,256] [--each 4] [--stall] [--flood] [--unstored]
-                                      [--asgi 'PYTHON -m uvicorn']
+                                      [--asgi 'PYTHON -m uvicorn'] [--realtime]
 
 known_truth.c is compiled into a temporary folder, runs pinned to the last core and logs CLOCK_MONOTONIC before each
-write; the client (the real `drive`, its samples stored by the real `Sink`) is pinned to the first core. Every row is
-measured in a process of its own, beside a bare epoll reader that only reads and takes the clock: the floor of any
-client in this language on this machine. Errors are the client's stamps less the server's log, in milliseconds.
-`--asgi` puts asgi_truth.py behind a server that is not ours instead. `--stall` blocks the event loop for 20 ms at
-random, about five times a second. `--flood`: chunks per second from a server that writes as fast as the client reads.
+write; the client (the real `drive`, its samples stored by the real `Sink`) is pinned to the first core. Every row has
+one warm-up per stream, as a bench has, and a process of its own, and stands beside a bare epoll reader that only reads
+and takes the clock: the floor of any client in this language on this machine. Errors are the client's stamps less the
+server's log, in milliseconds. `--asgi` puts asgi_truth.py behind a server that is not ours instead. `--stall` blocks
+the event loop for 20 ms at random, about five times a second. `--flood`: chunks per second from a server that writes
+as fast as the client reads. `--realtime` (root) schedules both sides before everything else on a host that is not
+free, and the thread that reads before the rest of the client, as an idle host would.
 """
 
 import argparse
@@ -21,9 +23,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from time import process_time as process_cpu_s
@@ -70,22 +73,22 @@ class Case:
     is_stalled: bool = False
     is_stored: bool = True
     asgi: str = ""
-
-
-def pin(core: int) -> None:
-    os.sched_setaffinity(0, {core})
+    is_realtime: bool = False
 
 
 @contextmanager
-def serving(case: Case, log: list[list[int]]) -> Iterator[int]:
-    """The port of a running server; its log afterwards."""
-    with asgi_truth(case, log) if case.asgi else known_truth(case, log) as port:
+def serving(case: Case, log: list[list[int]], *, is_pinned: bool = True) -> Iterator[int]:
+    """The port of a running server; its log afterwards. Pinned: it has the last core and this process the first."""
+    cores = os.sched_getaffinity(0)
+    core = max(cores) if is_pinned else -1
+    with asgi_truth(core, case, log) if case.asgi else known_truth(core, case, log) as port:
+        if is_pinned:
+            os.sched_setaffinity(0, {min(cores)})
         yield port
 
 
 @contextmanager
-def asgi_truth(case: Case, log: list[list[int]]) -> Iterator[int]:
-    cores = os.sched_getaffinity(0)
+def asgi_truth(core: int, case: Case, log: list[list[int]]) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     option = "--bind" if "hypercorn" in case.asgi else "--port"
@@ -96,8 +99,7 @@ def asgi_truth(case: Case, log: list[list[int]]) -> Iterator[int]:
         path = Path(folder) / "log"
         told = os.environ | {"TRUTH_LOG": str(path), "TRUTH": f"{TTFT_NS},{GAP_NS},{CHUNKS}"}
         with subprocess.Popen(argv, cwd=Path(__file__).parent, env=told, stdout=subprocess.DEVNULL) as server:
-            os.sched_setaffinity(server.pid, {max(cores)})
-            pin(min(cores))
+            os.sched_setaffinity(server.pid, {core})
             while server.poll() is None:
                 with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
                     break
@@ -108,14 +110,11 @@ def asgi_truth(case: Case, log: list[list[int]]) -> Iterator[int]:
 
 
 @contextmanager
-def known_truth(case: Case, log: list[list[int]]) -> Iterator[int]:
-    """The server in C, pinned to the last core by itself."""
-    core = max(os.sched_getaffinity(0))
+def known_truth(core: int, case: Case, log: list[list[int]]) -> Iterator[int]:
     argv = [case.binary, case.requests + case.streams, CHUNKS, TTFT_NS, GAP_NS, core, int(case.is_flood)]
     with subprocess.Popen(list(map(str, argv)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None
         assert server.stdout is not None
-        pin(min(os.sched_getaffinity(0)))
         yield int(server.stdout.readline())
         server.stdin.close()
         log += [list(map(int, line.split())) for line in server.stdout]
@@ -137,14 +136,27 @@ async def stall() -> None:
         sleep_blocking_ns(STALL_NS)
 
 
+async def put_reader_first() -> None:
+    """Threads of one real-time priority do not interrupt each other, as ordinary ones do."""
+    while True:
+        for thread in threading.enumerate():
+            if thread.name == "shortlist-reader" and thread.native_id is not None:
+                os.sched_setscheduler(thread.native_id, os.SCHED_FIFO, os.sched_param(20))
+                return
+        await SYSTEM.sleep_ns(1_000_000)
+
+
 async def drive_all(case: Case, port: int, on_sample: Any) -> None:
     planned = [PlannedRequest(None, str(n), body) for n, body in enumerate(bodies(case.requests))]
+    planned = [replace(one, phase="warmup") for one in planned[: case.streams]] + planned[case.streams :]
     how = DriveSpec(LoadShape("closed", case.streams), 60 * 10**9, SYSTEM, RunAxis(0), "block", "executor")
     endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", "known-truth", None, "c", None, None)
-    stalling = asyncio.create_task(stall()) if case.is_stalled else None
+    beside = [asyncio.create_task(stall())] if case.is_stalled else []
+    if case.is_realtime:
+        beside.append(asyncio.create_task(put_reader_first()))
     await drive(endpoint, {}, planned, how, on_sample)
-    if stalling is not None:
-        stalling.cancel()
+    for task in beside:
+        task.cancel()
 
 
 @contextmanager
@@ -165,7 +177,8 @@ def measure_drive(case: Case) -> dict[str, Any]:
     log: list[list[int]] = []
 
     def take(sample: Sample) -> None:
-        samples.append(sample)
+        if sample.phase == "measure":
+            samples.append(sample)
         if case.is_stored:
             sink.sample(sample)
 
@@ -212,7 +225,7 @@ def measure_bare(case: Case) -> dict[str, Any]:
         b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
         for body in bodies(case.requests)
     ]
-    with known_truth(case, []) as port, select.epoll() as epoll:
+    with serving(case, []) as port, select.epoll() as epoll:
         socks: dict[int, socket.socket] = {}
         for _ in range(case.streams):
             sock = socket.create_connection(("127.0.0.1", port))
@@ -255,24 +268,16 @@ def ms(values: Sequence[int], percent: float | None = None) -> str:
     return f"{value / 1e6:8.3f}"
 
 
-def print_errors(streams: Sequence[int], each: int, binary: str, options: argparse.Namespace) -> None:
+def print_errors(streams: Sequence[int], each: int, case: Case) -> None:
     print(
         "streams requests |     TTFT mean      p50      p99      max | |gap| p50      p99 |  lag p50      p99 |"
         " due→sent p99 | CPU-s/1000: ours   bare | added MB"
     )
     for count in streams:
-        requests = max(20, count * each)
-        case = Case(
-            "drive",
-            count,
-            requests,
-            binary,
-            is_stalled=options.stall,
-            is_stored=not options.unstored,
-            asgi=options.asgi,
-        )
+        requests = max(20, count * each) + count
+        case = replace(case, streams=count, requests=requests)
         row = in_own_process(case)
-        bare = in_own_process(Case("bare", count, requests, binary)) if not options.asgi else {"cpu_s": 0.0}
+        bare = {"cpu_s": 0.0} if case.asgi else in_own_process(replace(case, kind="bare"))
         lags = row["lags"] or [0]
         print(
             f"{count:7} {requests:8} |      {ms(row['ttft'])} {ms(row['ttft'], 50)} {ms(row['ttft'], 99)}"
@@ -284,10 +289,11 @@ def print_errors(streams: Sequence[int], each: int, binary: str, options: argpar
         )
 
 
-def print_flood(streams: int, requests: int, binary: str) -> None:
+def print_flood(streams: int, requests: int, case: Case) -> None:
+    case = replace(case, streams=streams, requests=requests, is_flood=True)
     print("flood, chunks/s:  streams requests |   stored  not stored   bare reader | added MB")
     stored, unstored, bare = (
-        in_own_process(Case(kind, streams, requests, binary, is_flood=True, is_stored=is_stored))
+        in_own_process(replace(case, kind=kind, is_stored=is_stored))
         for kind, is_stored in (("drive", True), ("drive", False), ("bare", False))
     )
     rates = [requests * CHUNKS / row["wall_s"] for row in (stored, unstored, bare)]
@@ -313,19 +319,23 @@ def main() -> None:
     parser.add_argument("--flood", action="store_true", help="only the rate against a server without a schedule")
     parser.add_argument("--unstored", action="store_true", help="keep the samples in memory alone")
     parser.add_argument("--asgi", default="", help="a server that is not ours, e.g. 'PYTHON -m uvicorn'")
+    parser.add_argument("--realtime", action="store_true", help="before everything else on this host; needs root")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
         case = Case(**json.loads(options.case))
+        if case.is_realtime:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
         print(json.dumps(measure_drive(case) if case.kind == "drive" else measure_bare(case)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        binary = compiled(folder)
+        case = Case("drive", 0, 0, compiled(folder), asgi=options.asgi, is_realtime=options.realtime)
         if not options.flood:
             print(f"true TTFT {TTFT_NS / 1e6} ms, gap {GAP_NS / 1e6} ms, {CHUNKS} chunks; errors in ms")
-            print_errors([int(part) for part in options.streams.split(",")], options.each, binary, options)
+            shown = replace(case, is_stalled=options.stall, is_stored=not options.unstored)
+            print_errors([int(part) for part in options.streams.split(",")], options.each, shown)
         if options.flood or not (options.stall or options.asgi):
-            print_flood(64, 2000, binary)
+            print_flood(64, 2000, case)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Sends the requests of a block in their load shape and hands over one complete `Sample` for each.
 
 While requests run, nothing is parsed or logged: stamps and raw bytes are kept. A finished request is read by one
-finishing task, a few frames per turn of the event loop, so that it hardly delays the stamps of the others; its slot
-does not wait for that.
+finishing task, a few frames per turn of the event loop and, unless many wait, while no socket is being read, so that it
+hardly delays the others; its slot does not wait for that.
 """
 
 import asyncio
@@ -29,6 +29,11 @@ from shortlist.units import duration
 
 _FRAMES_PER_TURN = 8
 _AFTER_DONE_S = 1.0
+_GIVE_WAY_NS = 1_000_000
+_MOST_WAITING = 512
+_YOUNG_OBJECTS = 500
+_YOUNG_TURNS = 5
+_NEVER = 2**31 - 1
 _STOP_LOOK_NS = 100_000_000
 _SPARE_FILES = 64
 _MOST_IN_FLIGHT = 10_000
@@ -234,6 +239,8 @@ class _Drive:
             builder = SampleBuilder(self._over[0], self._spec.axis)
             for _ in builder.steps(_FRAMES_PER_TURN):
                 await self._spec.clock.sleep_ns(0)
+                while self._transport.is_reading and len(self._over) < _MOST_WAITING:
+                    await self._spec.clock.sleep_ns(_GIVE_WAY_NS)
             self._over.popleft()
             self._deliver(builder)
 
@@ -276,12 +283,16 @@ def in_flight_limit() -> int:
 
 @contextlib.contextmanager
 def _quiet_collector() -> Iterator[None]:
-    """What exists now is left out of garbage collection until the block is over: a full collection stops the loop.
+    """Only short garbage collections until the block is over: each stops every thread, also the one that reads.
 
-    Collection itself stays on: switching it off showed no smaller error and lets a long block grow.
+    What exists now is left out, and what survives two young collections is not looked at again. Those look at a few
+    thousand objects at most, and go on so that a long block does not grow by what its requests leave behind.
     """
+    before = gc.get_threshold()
     gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS, _YOUNG_TURNS, _NEVER)
     try:
         yield
     finally:
+        gc.set_threshold(*before)
         gc.unfreeze()

@@ -7,14 +7,15 @@ would find them as one. Python's other threads give way to it within `SWITCH_S`,
 import contextlib
 import ctypes
 import os
-import selectors
+import select
 import socket
 import struct
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
-from shortlist.clock import realtime_offset_ns, sleep_blocking_ns
+from shortlist.clock import monotonic_ns, realtime_offset_ns, sleep_blocking_ns
 
 SWITCH_S = 0.0005
 READ_BYTES = 64 * 1024
@@ -22,6 +23,12 @@ _SO_TIMESTAMPNS = 35  # Linux; the socket module of Python 3.11 does not name it
 _ANCILLARY_BYTES = 64
 _STAMP = struct.Struct("@Niill")  # cmsghdr: length, level, type; then a timespec
 _STEP_NS = 100_000
+_SELECT_S = 0.005
+_MANY = 16
+_GATHER_NS = 1_000
+_MOST_GATHER_NS = 250_000
+_LOOK_NS = 1_000_000
+_READABLE = 1  # select.POLLIN and select.EPOLLIN
 _WITNESS_TRIES = 100
 _WITNESS_WAIT_NS = 1_000_000
 
@@ -123,10 +130,18 @@ class KernelStamps:
 
     def __init__(self) -> None:
         self._offset_ns = realtime_offset_ns()
+        self._looked_ns = monotonic_ns()
         self.steps = 0
 
+    def look_after(self, pause_ns: int) -> None:
+        """Compare the clocks unless that was done less than a pause ago."""
+        now_ns = monotonic_ns()
+        if now_ns - self._looked_ns >= pause_ns:
+            self._looked_ns = now_ns
+            self.look()
+
     def look(self) -> None:
-        """Compare the clocks; before every batch of reads and at the end of every reply."""
+        """Compare the clocks now; also at the end of every reply."""
         offset_ns = realtime_offset_ns()
         if offset_ns is None:
             return
@@ -141,18 +156,71 @@ class KernelStamps:
         return max(0, read_ns - (stamp_ns - self._offset_ns))
 
 
+class Poller(Protocol):
+    """What `select.epoll` offers and is used here."""
+
+    def register(self, fd: int, events: int, /) -> None:
+        """Watch a descriptor."""
+        ...
+
+    def unregister(self, fd: int, /) -> None:
+        """Watch it no more."""
+        ...
+
+    def poll(self) -> list[tuple[int, int]]:
+        """Wait for descriptors with something to read."""
+        ...
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        ...
+
+
+class _Selecting:
+    """A poller for systems without epoll. Looks again every few milliseconds: `select` learns of nothing meanwhile."""
+
+    def __init__(self) -> None:
+        self._fds: set[int] = set()
+
+    def register(self, fd: int, _events: int, /) -> None:
+        self._fds = self._fds | {fd}
+
+    def unregister(self, fd: int, /) -> None:
+        self._fds = self._fds - {fd}
+
+    def poll(self) -> list[tuple[int, int]]:
+        while True:
+            with contextlib.suppress(OSError):  # one was closed meanwhile
+                ready, _, _ = select.select(self._fds, (), (), _SELECT_S)
+                if ready:
+                    return [(fd, _READABLE) for fd in ready]
+
+    def close(self) -> None:
+        self._fds = set()
+
+
+def make_poller() -> Poller:
+    """The best that this system has for being used from two threads."""
+    return select.epoll() if sys.platform == "linux" else _Selecting()
+
+
 class SocketReader:
-    """Owns the thread. `lock` is held while a socket is read and its bytes are taken: whoever holds it is alone."""
+    """Owns the thread. `lock` is held while a socket is read and its bytes are taken: whoever holds it is alone.
+
+    `is_reading` while sockets are left to be read: other work had better wait.
+    """
 
     def __init__(self, now_ns: NowNs) -> None:
         self.lock = threading.Lock()
         self.clocks = KernelStamps()
+        self.is_reading = False
         self._now_ns = now_ns
         self._witness = open_witness()
         self._stamped = StampedRead() if self._witness else None
-        self._selector = selectors.DefaultSelector()
+        self._poller = make_poller()
+        self._callbacks: dict[int, OnReadable] = {}
         self._woken, self._waker = socket.socketpair()
-        self._selector.register(self._woken, selectors.EVENT_READ, None)
+        self._poller.register(self._woken.fileno(), _READABLE)
         self._thread = threading.Thread(target=self._run, name="shortlist-reader", daemon=True)
         self._thread.start()
 
@@ -163,12 +231,14 @@ class SocketReader:
 
     def add(self, sock: socket.socket, on_readable: OnReadable) -> None:
         """Call this on the thread, under the lock, whenever there is something to read; it raises nothing."""
-        self._selector.register(sock, selectors.EVENT_READ, on_readable)
+        with self.lock:
+            self._callbacks[sock.fileno()] = on_readable
+            self._poller.register(sock.fileno(), _READABLE)
 
     def remove(self, sock: socket.socket) -> None:
         """Read it no more; under the lock, and before it is closed."""
-        with contextlib.suppress(KeyError, ValueError):  # it may have been removed before
-            self._selector.unregister(sock)
+        if self._callbacks.pop(sock.fileno(), None) is not None:  # it may have been removed before
+            self._poller.unregister(sock.fileno())
 
     def read(self, sock: socket.socket) -> tuple[bytes, int, int | None]:
         """Bytes, when they arrived, and how much later they were read (None: the kernel gave no stamp)."""
@@ -183,20 +253,26 @@ class SocketReader:
         """End the thread and wait for it; the sockets stay their owners'."""
         self._waker.close()
         self._thread.join()
-        self._selector.close()
+        self._poller.close()
         self._woken.close()
         for sock in self._witness or ():
             sock.close()
 
     def _run(self) -> None:
         while True:
-            ready = self._selector.select()
-            self.clocks.look()
-            for key, _ in ready:
-                if key.data is None:
+            self.is_reading = False
+            if len(self._callbacks) >= _MANY:  # one wait then serves several; the kernel's stamps are taken by now
+                sleep_blocking_ns(min(len(self._callbacks) * _GATHER_NS, _MOST_GATHER_NS))
+            ready = self._poller.poll()
+            self.is_reading = True
+            self.clocks.look_after(_LOOK_NS)
+            for fd, _ in ready:
+                if fd == self._woken.fileno():
                     return
                 with self.lock:
-                    key.data()
+                    on_readable = self._callbacks.get(fd)
+                    if on_readable is not None:
+                        on_readable()
 
 
 @contextlib.contextmanager

@@ -90,7 +90,7 @@ class Recording:
         frames = self._splitter.feed(data, ns, lag_ns)
         if frames:
             self.frames += frames
-            if not self.is_done and any(frame.data == DONE for frame in frames):
+            if not self.is_done and (frames[-1].data == DONE or (len(frames) > 1 and _has_done(frames))):
                 self.is_done, self.end_ns = True, ns
                 if self.on_done is not None:
                     self.on_done()
@@ -186,6 +186,10 @@ class SampleBuilder:
             disturbance=(RESENT,) * recording.is_resent + (CLOCK_STEP,) * recording.has_stepped,
             prompt=recording.planned.prompt,
         )
+
+
+def _has_done(frames: list[Frame]) -> bool:
+    return any(frame.data == DONE for frame in frames)
 
 
 def _status(error: Exception | None, *, has_content: bool) -> SampleStatus:

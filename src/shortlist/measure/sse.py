@@ -3,7 +3,7 @@
 Source: the WHATWG HTML standard, section "Server-sent events". Frames stay raw: nothing here looks inside them.
 """
 
-from typing import NamedTuple
+import msgspec
 
 from shortlist.errors import BrokenStream
 
@@ -12,8 +12,8 @@ _LINE_ENDS = (0x0A, 0x0D)
 DONE = b"[DONE]"
 
 
-# A tuple, because one is made per event inside the timed loop and a frozen dataclass costs three times as much.
-class Frame(NamedTuple):
+# One is made per event inside the timed loop: this costs a quarter of a frozen dataclass, and no garbage collection.
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """One event. `ns`: stamp of the read that completed it; `is_cut`: the stream ended before its blank line."""
 
     data: bytes

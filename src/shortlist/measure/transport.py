@@ -49,6 +49,11 @@ class Transport(Protocol):
 
     stamp_basis: StampBasis
 
+    @property
+    def is_reading(self) -> bool:
+        """Bytes are being read at this moment: work that can wait had better wait."""
+        ...
+
     async def request(self, request: HttpRequest, recorder: Recorder) -> None:
         """Carry one request to its end; cancelling it drops the request, and then nothing more is told."""
         ...
@@ -103,7 +108,6 @@ class _Exchange:
 class _Idle(NamedTuple):
     link: Link
     since_ns: int
-    has_carried: bool
 
 
 class HttpTransport:
@@ -124,11 +128,17 @@ class HttpTransport:
         self._limits = limits
         self._tls = (tls or ssl.create_default_context()) if target.is_tls else None
         self._reader: SocketReader | None = None
-        self._idle: list[_Idle] = []
+        self._fresh: list[_Idle] = []
+        self._carried: list[_Idle] = []
         self._keeps_alive: bool | None = None
         self._addresses: list[Address] = []
         self._resolving = asyncio.Lock()
         self.stamp_basis: StampBasis = "stream read (TLS)" if target.is_tls else "socket read"
+
+    @property
+    def is_reading(self) -> bool:
+        """Bytes are being read at this moment."""
+        return self._reader is not None and self._reader.is_reading
 
     async def request(self, request: HttpRequest, recorder: Recorder) -> None:
         """Send one request and tell what comes back.
@@ -157,6 +167,7 @@ class HttpTransport:
                 link.close()
                 link, is_reused, is_resent = None, False, True
                 self._keeps_alive = False
+                self._close_all(self._carried)
         finally:
             if link is not None:
                 self._give_back(link, is_kept=is_kept)
@@ -164,35 +175,41 @@ class HttpTransport:
     async def prepare(self, connections: int) -> None:
         """Open connections until this many are fresh. The first that fails ends it: the request itself will tell."""
         with contextlib.suppress(ConnectFailed):
-            while sum(not idle.has_carried for idle in self._idle) < connections:
-                self._idle.append(_Idle(await self._open(), self._now_ns(), has_carried=False))
+            while sum(idle.link.is_usable_idle for idle in self._fresh) < connections:
+                self._fresh.append(_Idle(await self._open(), self._now_ns()))
 
     def close(self) -> None:
         """Drop every kept connection."""
-        for idle in self._idle:
-            idle.link.close()
-        self._idle.clear()
+        self._close_all(self._fresh)
+        self._close_all(self._carried)
         if self._reader is not None:
             self._reader.close()
             self._reader = None
 
+    def _close_all(self, kept: list[_Idle]) -> None:
+        for idle in kept:
+            idle.link.close()
+        kept.clear()
+
     def _take_idle(self) -> tuple[Link | None, bool]:
-        for idle in self._idle:
-            if not idle.link.is_usable_idle:
-                idle.link.close()
-        self._idle = [idle for idle in self._idle if idle.link.is_usable_idle]
         if self._keeps_alive is None:
-            proven_ns = self._now_ns() - _PROVEN_NS
-            self._keeps_alive = any(idle.has_carried and idle.since_ns <= proven_ns for idle in self._idle) or None
-        for place in reversed(range(len(self._idle))):
-            if self._keeps_alive or not self._idle[place].has_carried:
-                idle = self._idle.pop(place)
-                return idle.link, idle.has_carried
+            self._keeps_alive = self._was_kept_open() or None
+        # Fresh connections and those that carried something stand apart, the newest last: it is the surest.
+        for idle in (self._carried if self._keeps_alive else None, self._fresh):
+            while idle:
+                link = idle.pop().link
+                if link.is_usable_idle:
+                    return link, idle is self._carried
+                link.close()
         return None, False
+
+    def _was_kept_open(self) -> bool:
+        proven_ns = self._now_ns() - _PROVEN_NS
+        return any(idle.since_ns <= proven_ns and idle.link.is_usable_idle for idle in self._carried)
 
     def _give_back(self, link: Link, *, is_kept: bool) -> None:
         if is_kept and link.is_usable_idle and self._keeps_alive is not False:
-            self._idle.append(_Idle(link, self._now_ns(), has_carried=True))
+            self._carried.append(_Idle(link, self._now_ns()))
         else:
             link.close()
 
