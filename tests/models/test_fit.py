@@ -11,10 +11,11 @@ import pytest
 
 from gguf_files import llama_bytes
 from shortlist.errors import DoesNotFit
+from shortlist.gguf.types import bytes_per_element
 from shortlist.models.catalogue import Found, Library, load_library
 from shortlist.models.fit import Fit, Load, Room, fit_of_card, kv_cache_bytes, predict, require_fit, room, smaller
 from shortlist.models.rows import fit_of_file
-from shortlist.models.shape import Weights, bytes_per_element, weights_of_card
+from shortlist.models.shape import Weights, weights_of_card
 from shortlist.records import Architecture, ModelCard, ModelFile, Variant
 
 QWEN = Architecture(24, 896, 4864, 14, 2, 64, 151936)

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shortlist.gguf.header import GgufHeader, Tensor
-from shortlist.gguf.types import TENSOR_TYPES
+from shortlist.gguf.types import bytes_per_element
 
 _EMBEDDING = "token_embd.weight"
 _LOOKED_UP = frozenset({_EMBEDDING, "per_layer_token_embd.weight", "position_embd.weight", "token_types.weight"})
-_ELEMENT_BYTES = {name: block_bytes / per_block for name, per_block, block_bytes in TENSOR_TYPES.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +70,4 @@ def _kv_bytes_per_token(header: GgufHeader, kv_type: str) -> int | None:
     if heads is None or not layers or key is None or value is None:
         return None
     total = sum(heads) if isinstance(heads, tuple) else heads * layers
-    return round(total * (key + value) * _ELEMENT_BYTES[kv_type])
+    return round(total * (key + value) * bytes_per_element(kv_type))

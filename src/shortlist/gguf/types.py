@@ -45,6 +45,14 @@ TENSOR_TYPES: Mapping[int, tuple[str, int, int]] = {
 }
 """Number: name, elements per block, bytes per block."""
 
+_BYTES = {name: block_bytes / per_block for name, per_block, block_bytes in TENSOR_TYPES.values()}
+
+
+def bytes_per_element(kind: str) -> float:
+    """Bytes that one element of a type takes: 2 for f16, 34/32 for q8_0. Raises KeyError for an unknown type."""
+    return _BYTES[kind]
+
+
 REMOVED_TYPES: Mapping[int, str] = {
     4: "q4_2",
     5: "q4_3",

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from shortlist.errors import DoesNotFit
+from shortlist.gguf.types import bytes_per_element
 from shortlist.models.catalogue import Found, Library
-from shortlist.models.shape import Weights, bytes_per_element, weights_of_card
+from shortlist.models.shape import Weights, weights_of_card
 from shortlist.records import Architecture
 from shortlist.units import size
 

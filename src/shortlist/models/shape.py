@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shortlist.gguf import GgufHeader
-from shortlist.gguf.types import TENSOR_TYPES
 from shortlist.records import Architecture, ModelCard, Variant
 
 _WINDOW_EVERY: Mapping[str, int] = {"gemma2": 2, "gemma3": 6}
@@ -92,13 +91,6 @@ def weights_of_card(card: ModelCard, variant: Variant) -> Weights | None:
         return None
     total = round(card.parameters * bits / 8)
     return Weights(total, round(total * share), f"estimated: {card.parameters:,} parameters of {bits:g} bits")
-
-
-def bytes_per_element(kv_type: str) -> float:
-    """Bytes that one element of the KV cache takes: 2 for f16, 34/32 for q8_0. Raises KeyError for an unknown type."""
-    blocks = {name: (elements, size) for name, elements, size in TENSOR_TYPES.values()}
-    elements, size = blocks[kv_type]
-    return size / elements
 
 
 def _most(value: int | tuple[int, ...] | None) -> int | None:
