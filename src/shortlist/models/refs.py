@@ -65,6 +65,8 @@ def resolve(text: str, library: Library | None = None) -> ResolvedModel:
         raise NotDownloaded(f"{text} is known, and its files are not here", hint=f"shortlist model download {text}")
     if found.card.alias in demo.demo_names():
         return ResolvedModel(found.card.alias, found.card.variants[0], path, found.card)
+    if path.suffix.lower() != ".gguf":
+        return _from_folder(found, path.parent)
     here = _from_file(path)
     return ResolvedModel(found.label, replace(here.variant, repository=_repository(found)), here.path, found.card)
 
@@ -96,6 +98,14 @@ def _is_path(name: Name, library: Library) -> bool:
 
 def _repository(found: Found) -> str | None:
     return found.variant.repository if found.variant else None
+
+
+def _from_folder(found: Found, folder: Path) -> ResolvedModel:
+    """A variant that is a folder (ONNX): every file in it by digest."""
+    inside = sorted(path for path in folder.iterdir() if path.is_file())
+    files = tuple(ModelFile(path.name, path.stat().st_size, sha256_file(path)) for path in inside)
+    variant = found.variant or Variant("onnx")
+    return ResolvedModel(found.label, replace(variant, files=files), folder.resolve(), found.card)
 
 
 def _from_source(text: str, source: str, library: Library) -> ResolvedModel:
