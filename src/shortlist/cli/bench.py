@@ -128,7 +128,7 @@ def _carry_out(session: "Session", store: "Store", settings: Settings, asked: As
     progress = LiveProgress(plan, session.cells_left, estimate_ns) if is_live else LineProgress(plan)
     connection = Connection(settings.api_key_file, headers(asked.header), tariff_of(settings))
     budget_ns = units.parse_duration_ns(asked.budget) if asked.budget else None
-    resume = f"shortlist bench --resume {short}{_repeated(settings, asked)}"
+    resume = f"shortlist bench --resume {short}{repeated(settings, asked)}"
     try:
         with progress:
             work = run_session(session, store, connection, progress, budget_ns=budget_ns)
@@ -143,7 +143,7 @@ def _carry_out(session: "Session", store: "Store", settings: Settings, asked: As
     return _conclude(store, session.info.id, settings, asked)
 
 
-def _repeated(settings: Settings, asked: Asked) -> str:
+def repeated(settings: Settings, asked: Asked) -> str:
     """The options that are never stored and that a resume must be given again."""
     key = f" --api-key-file {settings.api_key_file}" if settings.api_key_file else ""
     return key + "".join(f" --header '{text.partition(':')[0]}: ...'" for text in asked.header)

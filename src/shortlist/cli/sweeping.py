@@ -22,7 +22,7 @@ from shortlist.cli.planning import (
     with_selftest,
 )
 from shortlist.errors import BadInput, Interrupted, StoreError, UnknownName
-from shortlist.settings import Settings
+from shortlist.settings import Settings, parse_value
 
 if TYPE_CHECKING:
     from shortlist.bench.session import Connection, Session
@@ -42,7 +42,7 @@ def parse_sweep(text: str) -> "tuple[SweptOver, tuple[float, ...]]":
         raise BadInput(f"{text!r} is not a sweep", hint=_HINT)
     if over not in _OVER:
         raise UnknownName("load to sweep", over, _OVER, hint=_HINT)
-    values = tuple(float(Settings().with_flags({over: part}).__getattribute__(over)) for part in parts)
+    values = tuple(float(parse_value(over, part, "--sweep")) for part in parts)
     if len(set(values)) < max(2, len(values)):
         raise BadInput(f"{text!r}: a sweep needs at least two values, each once", hint=_HINT)
     return ("concurrency" if over == "concurrency" else "rate"), tuple(sorted(values))
@@ -87,7 +87,7 @@ def resumed_sweep(store: "Store", settings: Settings, asked: Asked) -> "tuple[Se
 def bench_sweep(sessions: "tuple[Session, ...]", store: "Store", settings: Settings, asked: Asked) -> int:
     """Say what will run, run it, show it; the exit code."""
     from shortlist.bench.session import Connection
-    from shortlist.cli.bench import headers
+    from shortlist.cli.bench import headers, repeated
 
     sessions = _fit(sessions, store, asked)
     announce(sessions[0], has_load=False)
@@ -98,7 +98,7 @@ def bench_sweep(sessions: "tuple[Session, ...]", store: "Store", settings: Setti
         return 0
     connection = Connection(settings.api_key_file, headers(asked.header), tariff_of(settings))
     if any(session.cells_left for session in sessions):
-        _carry_out(sessions, store, connection, asked)
+        _carry_out(sessions, store, connection, (asked, repeated(settings, asked)))
     return _conclude(store, sessions, settings, asked)
 
 
@@ -134,15 +134,18 @@ def _fit(sessions: "tuple[Session, ...]", store: "Store", asked: Asked) -> "tupl
     return tuple(with_selftest(session, by_candidate) for session in sessions)
 
 
-def _carry_out(sessions: "tuple[Session, ...]", store: "Store", connection: "Connection", asked: Asked) -> "RunState":
+def _carry_out(
+    sessions: "tuple[Session, ...]", store: "Store", connection: "Connection", how: tuple[Asked, str]
+) -> "RunState":
     from shortlist.bench.sweep import run_sweep
     from shortlist.cli.bench import run_async
     from shortlist.cli.progress import LineProgress
     from shortlist.results.sweep import value_of
 
+    asked, again = how
     sweep = sessions[0].info.sweep
     name = "" if sweep is None else f"{sweep.name}@{sweep.id}"
-    resume = f"shortlist bench --resume '{name}'"
+    resume = f"shortlist bench --resume '{name}'{again}"
 
     told: set[str] = set()
 
@@ -172,8 +175,9 @@ def _conclude(store: "Store", sessions: "tuple[Session, ...]", settings: Setting
     from shortlist.results.sweep import summarise_sweep, value_of
 
     runs, decisions, verdicts = [], {}, []
+    begun = {run.id for run in store.list_runs()}
     for session in sessions:
-        if session.info.id not in {run.id for run in store.list_runs()}:
+        if session.info.id not in begun:  # the budget was used up before its first round
             continue
         store.write(session.info.id, score_run(store.load_run(session.info.id)))
         if asked.needs.is_given:
