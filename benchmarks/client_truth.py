@@ -191,13 +191,13 @@ def measure_drive(case: Case) -> dict[str, Any]:
         if case.is_stored:
             sink.flush()
         cpu_s = process_cpu_s() - cpu_s
-        added_bytes = peak_bytes() - before_bytes
+        added_bytes = peak_bytes_of() - before_bytes
     row = {"cpu_s": cpu_s, "wall_s": wall_s, "added_bytes": added_bytes}
     return row if case.is_flood else row | errors(samples, {line[0]: line[1:] for line in log})
 
 
-def peak_bytes() -> int:
-    status = Path("/proc/self/status").read_text()
+def peak_bytes_of(pid: int | str = "self") -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 

@@ -28,6 +28,9 @@
 enum { MOST_FDS = 4096, MOST_EVENTS = 512, HEAD_ROOM = 16 * 1024, PIECE = 512 };
 
 static const char HEAD[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+static const char MODELS[] =
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 41\r\n\r\n"
+    "{\"object\":\"list\",\"data\":[{\"id\":\"truth\"}]}";
 static const char EVENT[] =
     "data: {\"id\":\"chatcmpl-0\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"known-truth\","
     "\"choices\":[{\"index\":0,\"delta\":%s,\"logprobs\":null,\"finish_reason\":%s}]}\n\n";
@@ -147,6 +150,11 @@ static void read_request(struct stream *stream) {
     stream->seen_length += (size_t)got;
     stream->seen[stream->seen_length] = 0;
     char *body = strstr(stream->seen, "\r\n\r\n");
+    if (body && !strncmp(stream->seen, "GET ", 4)) { /* a look at /v1/models before a bench */
+        if (send(stream->fd, MODELS, sizeof MODELS - 1, MSG_NOSIGNAL) < 0) drop(stream);
+        stream->seen_length = 0;
+        return;
+    }
     if (!body || strlen(body + 4) < (size_t)number_after(stream->seen, "content-length:")) return;
     if (!is_flood) {
         if (last_log + chunks + 2 > end_of_log) fail("the log is full");

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
+
+import numpy as np
 
 from shortlist.records import Cell, Run, Sample
 from shortlist.results.metrics import is_complete
+from shortlist.stats.samples import FloatArray
 
 Measure = Callable[[Sample], float | None]
 
@@ -23,25 +27,43 @@ class Measured:
         return self.cell.prompt, self.cell.repeat
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Requests:
-    """Accepted requests of one candidate, by round and then in plan order."""
+    """Accepted requests of one candidate, by round and then in plan order.
+
+    A run of a million requests is walked for a dozen figures: parts and measures are worked out once.
+    """
 
     items: tuple[Measured, ...]
 
-    @property
+    @cached_property
     def samples(self) -> tuple[Sample, ...]:
         """The samples alone."""
         return tuple(item.sample for item in self.items)
 
-    @property
+    @cached_property
     def complete(self) -> "Requests":
         """Those whose reply came to its end."""
-        return Requests(tuple(item for item in self.items if is_complete(item.sample)))
+        if len(self._rounds) > 1:
+            rounds = tuple(one.complete for one in self._rounds if one.complete.items)
+            whole = Requests(tuple(item for one in rounds for item in one.items))
+            whole.__dict__["_rounds"] = (whole,) if len(rounds) == 1 else rounds  # what they know already is kept
+            return whole
+        found = tuple(item for item in self.items if is_complete(item.sample))
+        return self if len(found) == len(self.items) else Requests(found)
+
+    @cached_property
+    def _rounds(self) -> tuple["Requests", ...]:
+        groups = [tuple(group) for _, group in groupby(self.items, key=lambda item: item.cell.round)]
+        return (self,) if len(groups) == 1 else tuple(Requests(group) for group in groups)
+
+    @cached_property
+    def _known(self) -> dict[Measure, FloatArray]:
+        return {}
 
     def by_round(self) -> tuple["Requests", ...]:
         """One per round that has any."""
-        return tuple(Requests(tuple(group)) for _, group in groupby(self.items, key=lambda item: item.cell.round))
+        return self._rounds
 
     def by_prompt(self) -> dict[str, list[Measured]]:
         """Prompt → its requests, in the order of the rounds."""
@@ -52,8 +74,17 @@ class Requests:
 
     def values(self, measure: Measure) -> list[float]:
         """What the measure gives, where it gives anything."""
-        found = (measure(item.sample) for item in self.items)
-        return [float(value) for value in found if value is not None]
+        return [float(value) for value in self._measured(measure)]
+
+    def _measured(self, measure: Measure) -> FloatArray:
+        if measure not in self._known:
+            if len(self._rounds) > 1:
+                found = np.concatenate([one._measured(measure) for one in self._rounds])  # noqa: SLF001 - its own kind
+            else:
+                values = (measure(item.sample) for item in self.items)
+                found = np.array([value for value in values if value is not None], dtype=np.float64)
+            self._known[measure] = found
+        return self._known[measure]
 
     def round_means(self, measure: Measure) -> list[float]:
         """The measure's mean in each round that has it."""
