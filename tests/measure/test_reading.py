@@ -286,3 +286,18 @@ def test_nothing_is_told_after_a_request_was_dropped() -> None:
     assert sample.status == "timeout"
     assert seen == len(sample.text) > 0
     assert [a.ns <= b.ns for a, b in pairwise(sample.chunks)] == [True] * (seen - 1)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_when_the_thread_died_nobody_waits_for_its_reading() -> None:
+    near, far = socket.socketpair()
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    with near, far:
+        reader = SocketReader(SYSTEM.now_ns)
+        reader.add(near, broken)
+        far.send(b"a")
+        reader.close()
+        assert not reader.is_reading

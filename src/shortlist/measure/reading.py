@@ -259,20 +259,28 @@ class SocketReader:
             sock.close()
 
     def _run(self) -> None:
-        while True:
-            self.is_reading = False
-            if len(self._callbacks) >= _MANY:  # one wait then serves several; the kernel's stamps are taken by now
-                sleep_blocking_ns(min(len(self._callbacks) * _GATHER_NS, _MOST_GATHER_NS))
-            ready = self._poller.poll()
-            self.is_reading = True
-            self.clocks.look_after(_LOOK_NS)
-            for fd, _ in ready:
-                if fd == self._woken.fileno():
-                    return
-                with self.lock:
-                    on_readable = self._callbacks.get(fd)
-                    if on_readable is not None:
-                        on_readable()
+        try:
+            while self._turn():
+                pass
+        finally:
+            self.is_reading = False  # whatever ended the thread: nobody may wait for it
+
+    def _turn(self) -> bool:
+        """Wait, and read what is ready; False once the thread is to end."""
+        self.is_reading = False
+        if len(self._callbacks) >= _MANY:  # one wait then serves several; the kernel's stamps are taken by now
+            sleep_blocking_ns(min(len(self._callbacks) * _GATHER_NS, _MOST_GATHER_NS))
+        ready = self._poller.poll()
+        self.is_reading = True
+        self.clocks.look_after(_LOOK_NS)
+        for fd, _ in ready:
+            if fd == self._woken.fileno():
+                return False
+            with self.lock:
+                on_readable = self._callbacks.get(fd)
+                if on_readable is not None:
+                    on_readable()
+        return True
 
 
 @contextlib.contextmanager
