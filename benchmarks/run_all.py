@@ -19,7 +19,7 @@ SCRIPTS = {
     "aa_rates": ["--runs", "200", "--power", "100"],
     "ab_rates": ["--runs", "200"],
     "decide_rates": ["--runs", "2000"],
-    "race_rates": ["--runs", "2000"],
+    "race_rates": ["--runs", "500"],
 }
 """Name and arguments; the longest last."""
 

@@ -46,6 +46,7 @@ def test_what_cannot_be_raced_is_bad_usage(tmp_path: Path) -> None:
     for more, said in (
         ((GOOD, POOR, *QUICK, "--need", "rating>=3"), "ratings: they are given when the run is over"),
         (("--resume", "last"), "race would change it"),
+        ((GOOD, POOR, "--deterministic"), "--deterministic promises the same requests again"),
     ):
         done = shortlist("bench", *more, "--race", cwd=tmp_path)
         assert (done.code, done.out) == (2, "")
