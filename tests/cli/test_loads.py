@@ -110,6 +110,7 @@ def test_a_deterministic_run_reports_what_repeated(tmp_path: Path) -> None:
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 def test_two_deterministic_runs_of_a_real_engine_export_the_same_golden_file(tmp_path: Path) -> None:
     exports = []
     for name in ("one", "two"):
