@@ -6,6 +6,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -13,7 +14,7 @@ import pytest
 
 from bench.benches import QUICK, accepted_per_cell, concurrent, prompts, resume, run, session, stored
 from bench.noisy import CAUSE, install
-from shortlist.bench.progress import BlockOver, Measured, Warned
+from shortlist.bench.progress import BlockOver, Loaded, Measured, Warned
 from shortlist.bench.roster import Opening, make_roster
 from shortlist.bench.session import Connection, Session, new_session, resumed_session, run_session
 from shortlist.engines import EngineContext, LoadSpec
@@ -201,8 +202,19 @@ def test_a_disk_that_fills_while_measuring_again_loses_nothing(tmp_path: Path, m
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_real_process_beside_a_bench_is_seen_named_and_stored(store: Store, tmp_path: Path) -> None:
     some = session(["ttft=60ms,gap=1ms,chunks=4"], rounds=1, count=5, is_watched=True)
-    with spinner(tmp_path, "eats-cores", count=6):  # the largest, whoever else is busy here
-        whole, said = warned_in(some, store)
+    said: list[str] = []
+    with ExitStack() as beside:
+
+        def trouble(told: object) -> None:
+            if isinstance(told, Loaded):  # the largest of all that is busy here, whoever else is
+                beside.enter_context(spinner(tmp_path, "eats-cores", count=6))
+            elif isinstance(told, BlockOver):
+                beside.close()
+            elif isinstance(told, Warned):
+                said.append(told.text)
+
+        run(some, store, trouble)
+    whole = stored(some, store)
     assert [b.state for b in whole.blocks] == ["cut", "done"]
     causes = [cause for s in measured(whole) for cause in s.causes]
     assert any("eats-cores" in cause and "took" in cause for cause in causes), causes

@@ -136,6 +136,20 @@ def cancelled_after(some: object, store: Store, samples: int) -> None:
     asyncio.run(work())
 
 
+def test_a_cancellation_while_an_engine_is_being_closed_leaves_no_process(store: Store) -> None:
+    async def work() -> None:
+        def cancel(told: object) -> None:
+            if isinstance(told, BlockOver):  # the engine's end comes next
+                task.cancel()
+
+        task = asyncio.ensure_future(run_session(session(rounds=2), store, Connection(), cancel))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert children() == []
+
+    asyncio.run(work())
+
+
 def test_an_interrupted_run_keeps_what_is_finished_and_a_cut_block_runs_again_whole(store: Store) -> None:
     some = session(rounds=2, count=4, warmup=0)
     cancelled_after(some, store, 6)

@@ -6,7 +6,7 @@ when it is over; what is cut stays as attempts. The engine is closed on every wa
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -138,7 +138,7 @@ class Bench:
             return await self._blocks(self._plan.blocks)
         finally:
             watch.cancel()
-            await self._residents.close()
+            await _to_its_end(self._residents.close())
 
     async def _raced(self, course: Course) -> RunState:
         """Stage by stage; what a look says is stored before any block that it lets run."""
@@ -213,7 +213,7 @@ class Bench:
             raise
         finally:
             if not self._plan.suite.is_resident or self._dead[candidate.id] > dead:
-                await self._residents.drop(candidate)
+                await _to_its_end(self._residents.drop(candidate))
 
     def _load_spec(self, candidate: Candidate) -> LoadSpec:
         return load_spec(candidate, self._plan.suite, self._job.paths.get(candidate.id), self._job.log_dir)
@@ -421,6 +421,16 @@ def load_spec(candidate: Candidate, suite: Suite, path: Path | None, log_dir: Pa
         log_dir=log_dir,
         timeout_ns=suite.timeout_ns if is_remote else START_LIMIT_NS,
     )
+
+
+async def _to_its_end(work: Awaitable[None]) -> None:
+    """Wait for work that must not be left half done; a cancellation meanwhile comes out after it."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def _state_of(path: Path) -> tuple[int, int] | None:
