@@ -219,15 +219,18 @@ def test_a_set_wall_clock_is_noticed_and_a_slow_drift_is_not(monkeypatch: pytest
 
 @linux
 def test_a_sample_during_which_the_wall_clock_was_set_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    true_ns, calls = realtime_offset_ns(), 0
+    is_set = threading.Event()
 
     def stepping() -> int | None:
-        nonlocal calls
-        calls += 1
-        return None if true_ns is None else true_ns + (3_600 * 10**9 if calls > 2 else 0)
+        true_ns = realtime_offset_ns()
+        return None if true_ns is None else true_ns + (3_600 * 10**9 if is_set.is_set() else 0)
+
+    async def script(exchange: Exchange) -> None:
+        is_set.set()
+        await exchange.write(HEAD + framed(TOKEN + STOP + DONE) + b"0\r\n\r\n")
 
     monkeypatch.setattr(reading, "realtime_offset_ns", stepping)
-    sample = asyncio.run(ask(replay(HEAD + framed(TOKEN + STOP + DONE) + b"0\r\n\r\n")))
+    sample = asyncio.run(ask(script))
     assert (sample.status, sample.disturbance) == ("ok", (CLOCK_STEP,))
 
 
