@@ -1,6 +1,6 @@
 """How near llama.cpp comes to the roof of this host's memory, on models of a real one's shape with random weights.
 
-    python benchmarks/roofline.py [--shape qwen2.5-0.5b] [--types f16,q8_0,q4_0] [--moe] [--load] [--rounds 3]
+    python benchmarks/roofline.py [--shape qwen2.5-0.5b] [--types f16,q8_0,q4_0] [--moe] [--load] [--no-watch] ...
 
 Makes the models on the spot (up to 1 GB each, in a temporary folder), benches them one request at a time at the default
 threads, and prints bandwidth, bytes of a step, the tokens/s that these allow, those measured, and MBU; with --load cold
@@ -15,6 +15,7 @@ from pathlib import Path
 from make_random_gguf import SHAPES, write_random_gguf
 from shortlist.bench.dimensions import COLD
 from shortlist.bench.roster import Opening, make_roster
+from shortlist.bench.run import NO_WATCH
 from shortlist.bench.session import Connection, new_session, run_session
 from shortlist.quality.prompts import single_prompt
 from shortlist.records import EngineOptions, Generation, Run, Suite
@@ -31,6 +32,7 @@ def measured(folder: Path, models: list[Path], asked: argparse.Namespace, flags:
     opening = Opening("llamacpp", EngineOptions(device="cpu", threads=asked.threads, context=2048))
     generation = Generation(fixed_tokens=asked.tokens, max_tokens=asked.tokens)
     suite = Suite(single_prompt(PROMPT), generation, rounds=asked.rounds)
+    flags += (NO_WATCH,) if asked.no_watch else ()
     session = new_session(suite, make_roster([str(path) for path in models], None, opening), None, flags)
     with Store.open(folder / "results.db") as store:
         asyncio.run(run_session(session, store, Connection(), lambda _told: None))
@@ -71,6 +73,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--no-watch", action="store_true", help="measure nothing again, however busy the host is")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, models = Path(name), []
