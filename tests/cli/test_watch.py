@@ -13,6 +13,7 @@ BENCH = ("bench", "ttft=40ms,gap=1ms,chunks=4", "--engine", "fake", "--rounds", 
 
 
 @linux
+@pytest.mark.slow  # the command itself starts beside six busy processes
 def test_a_busy_host_is_named_before_the_start_beside_the_block_and_under_the_table(tmp_path: Path) -> None:
     with spinner(tmp_path, "eats-cores", count=6):
         done = shortlist(*BENCH, "--need", "latency<10s", cwd=tmp_path, SHORTLIST_WATCH="1")
