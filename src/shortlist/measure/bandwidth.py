@@ -147,12 +147,12 @@ def read_stretches(
     for _ in range(stretches):
         for reader in readers:
             reader.ready.acquire()
-        began = monotonic_ns()
         for reader in readers:
             reader.go.release()
         for reader in readers:
             reader.done.acquire()
-        took = monotonic_ns() - began
+        # From the first start to the last end as the readers saw them: waking this thread is no part of reading.
+        took = max(reader.ended_ns for reader in readers) - min(reader.began_ns for reader in readers)
         waits = [reader.waited_ns / took for reader in readers if reader.waited_ns is not None]
         found.append(Stretch(sum(reader.read for reader in readers) / took * 1e9, max(waits, default=None)))
     return found
@@ -164,7 +164,7 @@ class _Reader:
     def __init__(self, place: int, size: int, stretch_ns: int) -> None:
         self._fill, self._elements, self._stretch_ns = place + 1, size // 8, stretch_ns
         self.ready, self.go, self.done = (threading.Semaphore(0) for _ in range(3))
-        self.read = 0
+        self.read = self.began_ns = self.ended_ns = 0
         self.waited_ns: int | None = None
 
     def run(self, stretches: int) -> None:
@@ -178,11 +178,12 @@ class _Reader:
             self.ready.release()
             self.go.acquire()
             self.read, waited = 0, _waited_ns()
-            until = monotonic_ns() + self._stretch_ns
-            while monotonic_ns() < until:
+            self.began_ns = self.ended_ns = monotonic_ns()
+            while self.ended_ns < self.began_ns + self._stretch_ns:
                 slices[place].sum()
                 self.read += slices[place].nbytes
                 place = (place + 1) % len(slices)
+                self.ended_ns = monotonic_ns()
             after = _waited_ns()
             self.waited_ns = None if waited is None or after is None else after - waited
             self.done.release()
