@@ -8,7 +8,7 @@ import pytest
 
 from cli.commands import shortlist
 from gguf_files import llama_bytes
-from models.loopback_hub import COMMIT, Hub, Repository, loopback_hub
+from hub.loopback import COMMIT, Hub, Repository, loopback_hub
 
 Q05 = "Qwen/Qwen2.5-0.5B-Instruct-GGUF"
 FILE = "qwen2.5-0.5b-instruct-q4_k_m.gguf"
