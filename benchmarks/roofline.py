@@ -14,8 +14,8 @@ from pathlib import Path
 
 from make_random_gguf import SHAPES, write_random_gguf
 from shortlist.bench.dimensions import COLD
+from shortlist.bench.job import NO_WATCH
 from shortlist.bench.roster import Opening, make_roster
-from shortlist.bench.run import NO_WATCH
 from shortlist.bench.session import Connection, new_session, run_session
 from shortlist.quality.prompts import single_prompt
 from shortlist.records import EngineOptions, Generation, Run, Suite

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from shortlist.bench.job import NO_WATCH
 from shortlist.bench.progress import Progress
 from shortlist.bench.roster import Opening, make_roster
-from shortlist.bench.run import NO_WATCH
 from shortlist.bench.session import Connection, Session, new_session, resumed_session, run_session
 from shortlist.quality.prompts import single_prompt
 from shortlist.records import EngineOptions, LoadShape, Prompt, Run, RunState, Suite

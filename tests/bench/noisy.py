@@ -49,5 +49,5 @@ def install(monkeypatch: pytest.MonkeyPatch, script: Script) -> Noise:
         async def settle(self, clock: Clock, passed_ns: int, is_over: Callable[[], bool]) -> None:
             noise.settled += 1
 
-    monkeypatch.setattr("shortlist.bench.run.Watch", ScriptedWatch)
+    monkeypatch.setattr("shortlist.bench.blocks.Watch", ScriptedWatch)
     return noise

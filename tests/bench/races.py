@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.benches import prompts, quiet, run, stored
+from shortlist.bench.job import NO_WATCH
 from shortlist.bench.race import needs_of
 from shortlist.bench.roster import Opening, make_roster
-from shortlist.bench.run import NO_WATCH
 from shortlist.bench.session import Session, new_session
 from shortlist.choose.decide import Manner, decide_run
 from shortlist.choose.decision import Decision

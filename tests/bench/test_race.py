@@ -9,9 +9,9 @@ import pytest
 
 from bench.benches import prompts, quiet, resume, run, session, stored
 from bench.races import NEVER_TOLD, asked, decided, model, race, raced, rounds_of, scored
+from shortlist.bench.blocks import Notes
 from shortlist.bench.plan import extend, make_plan
 from shortlist.bench.race import plan_race
-from shortlist.bench.run import Bench
 from shortlist.bench.session import resumed_session
 from shortlist.choose.needs import parse_needs
 from shortlist.choose.needsfile import Needs
@@ -23,7 +23,7 @@ from shortlist.results.racing import LOOK, looks_of, race_line
 from shortlist.results.store import Store
 from shortlist.results.summary import summarise
 
-Note = Callable[[Bench, str, Json], None]
+Note = Callable[[Notes, str, Json], None]
 
 
 def test_one_clearly_worse_is_stopped_and_the_run_says_what_was_not_measured(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_race_cut_before_its_look_takes_it_when_it_goes_on(tmp_path: Path) -> 
     some = race(model(12), model(2), needs=(NEVER_TOLD,))
     with Store.open(tmp_path / "results.db") as store:
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(Bench, "note", _cancel_at_look(Bench.note))
+            patched.setattr(Notes, "note", _cancel_at_look(Notes.note))
             with pytest.raises(asyncio.CancelledError):
                 run(some, store, quiet)
         assert looks_of(stored(some, store).events) == ()
@@ -129,7 +129,7 @@ def test_a_race_cut_before_its_look_takes_it_when_it_goes_on(tmp_path: Path) -> 
 
 
 def _cancel_at_look(note: Note) -> Note:
-    def cancelling(self: Bench, kind: str, data: Json) -> None:
+    def cancelling(self: Notes, kind: str, data: Json) -> None:
         if kind == LOOK:
             raise asyncio.CancelledError
         note(self, kind, data)

@@ -9,9 +9,9 @@ import pytest
 
 from bench.benches import run, stored
 from shortlist import demo
+from shortlist.bench.job import NO_WATCH
 from shortlist.bench.progress import BlockOver, Loaded
 from shortlist.bench.roster import Opening, make_roster
-from shortlist.bench.run import NO_WATCH
 from shortlist.bench.session import new_session
 from shortlist.quality.prompts import load_prompts
 from shortlist.records import EngineOptions, Generation, LoadShape, Prompt, Run, SampleError, Suite

@@ -8,13 +8,14 @@ from datetime import datetime
 from pathlib import Path
 
 from shortlist.bench.dimensions import Tariff
+from shortlist.bench.job import Job, load_spec
 from shortlist.bench.known_truth import measure_this_host
 from shortlist.bench.pins import check_pins, pins
 from shortlist.bench.plan import extend, make_plan
 from shortlist.bench.progress import Progress
 from shortlist.bench.race import Course, plan_race
 from shortlist.bench.roster import ENDPOINT, Roster
-from shortlist.bench.run import Bench, Job, load_spec
+from shortlist.bench.run import Bench
 from shortlist.choose.needsfile import Needs
 from shortlist.clock import SYSTEM, RunAxis, iso, wall_ns
 from shortlist.engines import Engine, EngineContext, find_engine

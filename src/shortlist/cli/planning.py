@@ -126,8 +126,8 @@ def _engine(settings: Settings) -> str:
 
 
 def _stamps(settings: Settings, asked: Asked) -> list[str]:
+    from shortlist.bench.job import NO_WATCH
     from shortlist.bench.known_truth import NO_SELFTEST
-    from shortlist.bench.run import NO_WATCH
 
     known = (
         ("prefix-cache", asked.prefix_cache),
@@ -306,8 +306,8 @@ def announce_energy(settings: Settings) -> None:
 def announce(session: "Session", *, has_load: bool = True) -> None:
     """How the numbers will be made, before they appear; a sweep tells its loads itself."""
     from shortlist.bench.dimensions import COLD
+    from shortlist.bench.job import NO_WATCH
     from shortlist.bench.known_truth import NO_SELFTEST
-    from shortlist.bench.run import NO_WATCH
     from shortlist.cli.looks import planned_looks
     from shortlist.machine import host_facts, one_line
     from shortlist.results.racing import are_answers_final
