@@ -75,8 +75,8 @@ def wall_ns() -> int:
     return time.time_ns()
 
 
-_NARROW_NS = 20_000
-_TRIES = 3
+_NARROW_NS = 2_000
+_TRIES = 8
 
 
 def realtime_offset_ns() -> int | None:

@@ -52,7 +52,8 @@ def test_against_the_server_in_c_no_chunk_is_lost_and_none_is_seen_before_it_was
         assert sample.usage.completion_tokens == client_truth.CHUNKS
         assert sample.sent_ns is not None
         assert sample.due_ns <= sample.sent_ns <= read_ns
-        # Both ends of a conversion between two clocks are good to a microsecond.
-        assert all(chunk.ns >= write_ns - 1_000 for chunk, write_ns in zip(content, writes, strict=True))
+        # The clocks are compared within two microseconds, so either is off by half of that; and one may be slewed.
+        early = [write_ns - c.ns for c, write_ns in zip(content, writes, strict=True)]
+        assert max(early) <= 2_000, sorted(early)[-5:]
         assert all(a.ns <= b.ns for a, b in pairwise(sample.chunks))
         assert all(chunk.lag_ns is not None and chunk.lag_ns >= 0 for chunk in sample.chunks)
