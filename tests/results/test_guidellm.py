@@ -156,16 +156,19 @@ def test_a_name_is_not_for_our_own_exports() -> None:
 
 
 def spoilt(**changes: Any) -> bytes:
+    """A real file with parts replaced; `each` and `timings` in every request that succeeded."""
     document = raw("rounds.json")
     benchmark = document["benchmarks"][0]
-    if "version" in changes:
-        document["metadata"]["version"] = changes["version"]
-    if "strategy" in changes:
-        benchmark["config"]["strategy"] = changes["strategy"]
-    if "requests" in changes:
-        benchmark["requests"] = changes["requests"]
-    if "benchmarks" in changes:
-        document["benchmarks"] = changes["benchmarks"]
+    places = {"version": document["metadata"], "benchmarks": document, "strategy": benchmark["config"]}
+    for name, value in changes.items():
+        if name == "backend":
+            benchmark["config"]["backend"] |= value
+        elif name not in ("each", "timings"):
+            places.get(name, benchmark)[name] = value
+    for request in benchmark["requests"]["successful"]:
+        request |= changes.get("each", {})
+        if "timings" in changes:
+            request["info"]["timings"] = changes["timings"]
     return json.dumps(document).encode()
 
 
@@ -176,7 +179,11 @@ def spoilt(**changes: Any) -> bytes:
         (spoilt(benchmarks=[]), "no benchmark came to its end"),
         (spoilt(requests={"successful": [], "errored": []}), r"benchmarks\[0\].requests: no request is kept"),
         (spoilt(strategy={"type_": "trace"}), r"benchmarks\[0\].config.strategy: no load of ours is like 'trace'"),
+        (spoilt(strategy={"type_": "constant", "rate": -2}), r"no load of ours is like 'constant'"),
+        (spoilt(strategy={"type_": "concurrent", "streams": -2}), r"no load of ours is like 'concurrent'"),
         (spoilt(requests={"successful": [{"request_id": 3}]}), r"benchmarks\[0\].requests.successful\[0\]"),
+        (spoilt(timings={}), r"benchmarks\[0\].requests: no request says when it was sent"),
+        (spoilt(timings={"request_start": 1e300}), r"timings.request_start: expected `float` <= 4"),
         (b"{", "not JSON"),
         (b"[" * 100_000, "nested too deeply"),
         (b"[]", "expected 'shortlist-run'"),
@@ -186,6 +193,20 @@ def spoilt(**changes: Any) -> bytes:
 def test_what_is_no_such_file_is_refused_with_the_place(data: bytes, said: str) -> None:
     with pytest.raises(InvalidFile, match=said):
         read_runs([("rounds.json", data)])
+
+
+def test_what_can_be_left_out_is_left_out_and_everything_else_is_taken(tmp_path: Path) -> None:
+    """An address that is none, numbers that are not finite, one id for all requests: no reason to take nothing."""
+    body = json.dumps({"body": {"max_tokens": float("nan"), "temperature": float("inf"), "seed": 7}})
+    data = spoilt(backend={"target": "http://[::1"}, each={"request_id": "same", "request_args": body})
+    (run,) = read_runs([("rounds.json", data)])
+    assert run.blocks[0].endpoint is not None
+    assert run.blocks[0].endpoint.base_url == ""
+    assert run.info.plan.suite.generation.seed == 7
+    assert {"server's-max_tokens", "server's-temperature"} <= set(run.info.flags)
+    with Store.open(tmp_path / "results.db") as store:
+        store.add_run(run)
+        assert store.load_run(run.info.id).samples == run.samples
 
 
 def test_beside_a_run_of_ours_it_is_refused_and_let_pass_with_all_that_its_definitions_do_not_allow() -> None:

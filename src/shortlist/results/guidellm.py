@@ -37,12 +37,13 @@ from shortlist.records import (
 )
 from shortlist.results.comparable import IMPORTED
 from shortlist.results.guidellm_file import Benchmark, Config, Report, Request, Timings
-from shortlist.results.guidellm_terms import error_of, load_of, target_of, tokens_of
+from shortlist.results.guidellm_terms import error_of, load_of, numbers_of, target_of, tokens_of
 from shortlist.units import counted
 
 UNKNOWN = Prompt("not-recorded", ())
 """Stands for requests whose words the file does not keep: those that failed, and those that were not sampled."""
 
+_ASKED = {"max_tokens": ("max_completion_tokens", "max_tokens"), "temperature": ("temperature",), "seed": ("seed",)}
 _SOON = 10**6  # the run's axis begins a millisecond before its first request
 
 
@@ -66,8 +67,10 @@ def guidellm_runs(reports: Sequence[tuple[str, Report]], name: str | None = None
             if not (benchmark.requests.successful or benchmark.requests.errored):
                 hint = "let GuideLLM keep its requests: its sample size must not be 0"
                 raise InvalidFile(file, f"benchmarks[{place}].requests", "no request is kept", hint=hint)
-            key = benchmark.config.model, load_of(benchmark.config, file, place)
-            groups.setdefault(key, []).append(Origin(file, report, benchmark))
+            load = load_of(benchmark.config, file, place)
+            if all(_due(load, one.info.timings) is None for one in _all(benchmark)):
+                raise InvalidFile(file, f"benchmarks[{place}].requests", "no request says when it was sent")
+            groups.setdefault((benchmark.config.model, load), []).append(Origin(file, report, benchmark))
     several = len(groups) > 1
     return tuple(
         _Import(model, load, origins, _named(name, model, load) if several else name).run()
@@ -88,7 +91,7 @@ class _Import:
         self._first = origins[0]
         self._prompts: dict[str, Prompt] = {}
         self._candidate = make_candidate(model, model, "remote", Variant("endpoint"), EngineOptions())
-        sent = [self._due(one.info.timings) for origin in origins for one in _all(origin.benchmark)]
+        sent = [_due(load, one.info.timings) for origin in origins for one in _all(origin.benchmark)]
         self._zero = min(one for one in sent if one is not None)
         self._left_out = self._warm = 0
 
@@ -135,8 +138,8 @@ class _Import:
     # --- one benchmark, one request -----------------------------------------------------------------------------------
 
     def _round(self, number: int, origin: Origin) -> tuple[PlannedBlock, Block, list[Sample]]:
-        requests = sorted(_all(origin.benchmark), key=lambda one: self._due(one.info.timings) or 0.0)
-        requests = [one for one in requests if self._due(one.info.timings) is not None]
+        requests = sorted(_all(origin.benchmark), key=lambda one: _due(self._load, one.info.timings) or 0.0)
+        requests = [one for one in requests if _due(self._load, one.info.timings) is not None]
         self._left_out += len(origin.benchmark.requests.incomplete)
         executor = self._executor().id
         block_id = content_id([executor, number, [one.request_id for one in requests]])
@@ -171,10 +174,6 @@ class _Import:
         prompt = Prompt(f"p-{content_id(messages)[:8]}", messages) if messages else UNKNOWN
         return self._prompts.setdefault(prompt.id, prompt)
 
-    def _due(self, timings: Timings) -> float | None:
-        """Under a rate the time that the schedule wanted; else when it was sent: nobody says when a slot was free."""
-        return timings.targeted_start if self._load.kind == "open" else timings.sent
-
     def _ns(self, seconds: float | None) -> int | None:
         return None if seconds is None else round((seconds - self._zero) * 1e9) + _SOON
 
@@ -185,10 +184,10 @@ class _Import:
         chunks = self._chunks(timings, has_reasoning=bool(reasoning))
         tokens, basis = tokens_of(request, config)
         block, executor, seq = place
-        due = self._ns(self._due(timings))
+        due = self._ns(_due(self._load, timings))
         assert due is not None
         return Sample(
-            id=content_id([block, request.request_id]),
+            id=content_id([block, seq, request.request_id]),
             cell=None if cell is None else cell.id,
             block=block,
             executor=executor,
@@ -233,13 +232,7 @@ class _Import:
         """The first request's parameters; those that it left to the server are flags, for a number would be a guess."""
         bodies = (one.body for origin in self._origins for one in origin.benchmark.requests.successful)
         body = next((body for body in bodies if body), {})
-        wanted = {
-            "max_tokens": body.get("max_completion_tokens", body.get("max_tokens")),
-            "temperature": body.get("temperature"),
-            "seed": body.get("seed"),
-        }
-        given = {name: value for name, value in wanted.items() if isinstance(value, int | float)}
-        plain = Generation()
+        given, plain = numbers_of(body, _ASKED), Generation()
         generation = Generation(
             max_tokens=int(given.get("max_tokens", plain.max_tokens)),
             temperature=float(given.get("temperature", plain.temperature)),
@@ -247,7 +240,7 @@ class _Import:
             stream=bool(self._first.benchmark.config.backend.get("stream", True)),
             fixed_tokens=int(given["max_tokens"]) if body.get("ignore_eos") and "max_tokens" in given else None,
         )
-        return generation, tuple(f"server's-{name}" for name in wanted if name not in given)
+        return generation, tuple(f"server's-{name}" for name in _ASKED if name not in given)
 
     def _warnings(self) -> list[str]:
         version = self._first.report.metadata.guidellm_version
@@ -275,6 +268,11 @@ class _Import:
         if UNKNOWN.id in self._prompts:
             found.append("of requests that failed, and of those not sampled, the file does not keep the words")
         return found
+
+
+def _due(load: LoadShape, timings: Timings) -> float | None:
+    """Under a rate the time that the schedule wanted; else when it was sent: nobody says when a slot was free."""
+    return timings.targeted_start if load.kind == "open" else timings.sent
 
 
 def _all(benchmark: Benchmark) -> list[Request]:

@@ -4,7 +4,7 @@ Read from the output of GuideLLM 0.8.1. Times are Unix seconds.
 """
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -14,18 +14,21 @@ from shortlist.records import Json, Message
 
 VERSION = 2
 
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=4e9)]
+"""A Unix time: to the year 2096."""
+
 
 class Timings(msgspec.Struct):
     """When a request was wanted, sent, and answered."""
 
-    targeted_start: float | None = None
-    resolve_start: float | None = None
-    request_start: float | None = None
-    first_token_iteration: float | None = None
-    first_output_token_iteration: float | None = None
-    last_token_iteration: float | None = None
-    request_end: float | None = None
-    resolve_end: float | None = None
+    targeted_start: Seconds | None = None
+    resolve_start: Seconds | None = None
+    request_start: Seconds | None = None
+    first_token_iteration: Seconds | None = None
+    first_output_token_iteration: Seconds | None = None
+    last_token_iteration: Seconds | None = None
+    request_end: Seconds | None = None
+    resolve_end: Seconds | None = None
     token_iterations: int = 0
 
     @property
