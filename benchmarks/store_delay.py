@@ -2,8 +2,8 @@
 
     python benchmarks/store_delay.py [--seconds 5] [--rates 1,50,500] [--folder DIR]
 
-A sample has 150 chunks. The delay holds the gathering window (10 ms), the encoding and the flush of the disk; DESIGN.md
-promises 100 ms. The folder should lie on the disk that results will be kept on: a tmpfs flushes for free.
+A sample has 150 chunks. The delay holds the gathering window (10 ms), the encoding and the flush of the disk; 100 ms
+are what a user is promised. The folder should lie on the disk that results will be kept on: a tmpfs flushes for free.
 """
 
 import argparse

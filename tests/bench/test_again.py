@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,13 +15,16 @@ import pytest
 
 from bench.benches import QUICK, accepted_per_cell, concurrent, prompts, resume, run, session, stored
 from bench.noisy import CAUSE, install
+from results.loads import sample
+from shortlist.bench.again import Attempts, Watch
 from shortlist.bench.progress import BlockOver, Loaded, Measured, Warned
 from shortlist.bench.roster import Opening, make_roster
 from shortlist.bench.session import Connection, Session, new_session, resumed_session, run_session
 from shortlist.engines import EngineContext, LoadSpec
 from shortlist.engines.fake import Fake
 from shortlist.errors import StoreError
-from shortlist.records import EngineOptions, LoadShape, Run, Sample, Suite, Variant
+from shortlist.measure.disturbance import Conditions
+from shortlist.records import CLOCK_STEP, EngineOptions, LoadShape, Run, Sample, Suite, Variant
 from shortlist.report.wording import disturbance_notes
 from shortlist.results.store import Store
 from shortlist.results.summary import summarise
@@ -110,6 +114,31 @@ def test_a_host_that_stays_busy_costs_a_bounded_time_and_everything_is_counted(
     assert set(accepted_per_cell(whole).values()) == {1}
     assert all(s.causes == (CAUSE,) for s in measured(whole))
     assert said[-1].endswith("and counted: the host stays busy")
+
+
+class Quiet(Watch):
+    """A watch that saw nothing: what a sample says of itself is left."""
+
+    def __init__(self) -> None:
+        """Reads nothing."""
+
+    def judge(self, samples: Sequence[Sample]) -> list[Conditions]:
+        return [Conditions()] * len(samples)
+
+
+def test_a_request_during_which_the_wall_clock_was_set_is_measured_again() -> None:
+    """Its stamps stand on that clock, however quiet the host was."""
+    clean = replace(sample(0, 100), cell="c", id="second")
+    stepped = replace(clean, id="first", disturbance=(CLOCK_STEP,))
+    attempts = Attempts(Quiet(), {})
+    attempts.take([stepped])
+    assert (attempts.disturbed, attempts.why(["c"])) == (("c",), CLOCK_STEP)
+    attempts.take([clean])
+    assert (attempts.disturbed, attempts.accepted) == ((), [clean])
+    assert attempts.disturbance == {"first": (CLOCK_STEP,)}
+    unwatched = Attempts(None, {})
+    unwatched.take([stepped])
+    assert (unwatched.disturbed, unwatched.accepted) == ((), [stepped])
 
 
 def test_nothing_is_measured_again_without_the_watch(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

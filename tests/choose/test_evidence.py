@@ -1,5 +1,7 @@
 """From a stored run to what a decision is made from."""
 
+from dataclasses import replace
+
 import pytest
 
 from choose.scored_run import scored_run
@@ -13,6 +15,7 @@ from shortlist.choose.needsfile import Needs
 from shortlist.choose.preferences import PREFERENCES, difference
 from shortlist.records import Run, to_json
 from shortlist.results.export import export_run, import_run
+from shortlist.results.metrics import latency_ns
 from shortlist.results.summary import summarise
 
 
@@ -95,6 +98,21 @@ def test_ends_of_intervals_stand_further_out_by_the_measuring_error_and_sizes_st
         assert wide[name].high == pytest.approx((plain[name].high or 0) + 3 * MS)
         assert wide[name].point == plain[name].point
     assert wide["memory.peak"] == plain["memory.peak"]
+
+
+def test_goodput_is_off_by_the_requests_that_lie_within_the_error_of_its_limit() -> None:
+    run = scored_run()
+    latencies = sorted(latency for one in run.samples if (latency := latency_ns(one)) is not None)
+    limit = f"latency<{latencies[len(latencies) // 2] + 1}ns"
+    suite = replace(run.info.plan.suite, goodput=(limit,))
+    limited = replace(run, info=replace(run.info, plan=replace(run.info.plan, suite=suite)))
+    exact = evidence_from(limited).candidates
+    known = evidence_from(with_error(limited, ("exec-1", found(5 * MS)))).candidates
+    assert any(one.errors.get("goodput.share", 0) > 0 for one in known)
+    for before, after in zip(exact, known, strict=True):
+        for name in ("goodput", "goodput.share"):
+            high, off = before.figures[name].high, after.errors.get(name, 0.0)
+            assert after.figures[name].high == (None if high is None else pytest.approx(high + off))
 
 
 def test_a_need_closer_to_the_limit_than_the_error_cannot_be_told_and_the_reason_is_named() -> None:

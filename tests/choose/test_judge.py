@@ -119,6 +119,9 @@ def test_a_plan_is_made_big_enough_for_what_is_needed() -> None:
     assert rounds_needed(parse_needs(["p99<2s"]), 4) == 92
     assert rounds_needed(parse_needs(["error_rate<=0.01"]), 60) == 7
     assert rounds_needed(parse_needs(["facets>=0.5"]), 4) == 1
+    assert rounds_needed(parse_needs(["energy<500kJ"]), 4) == rounds_needed(parse_needs(["cost<2"]), 4) == 2
+    assert rounds_needed(parse_needs(["goodput>2"]), 4) == rounds_needed(parse_needs(["goodput.share>=0.9"]), 4) == 8
+    assert rounds_needed(parse_needs(["goodput>2"]), 100) == 2
     assert rounds_needed((), 4) == 1
 
 

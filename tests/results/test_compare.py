@@ -9,11 +9,12 @@ import pytest
 from results.test_measuring import found, with_error
 from results.two_runs import Change, base_run, head_run
 from shortlist.errors import BadInput, UnknownName
-from shortlist.records import LoadShape, Run, Sample
+from shortlist.records import Event, LoadShape, Race, Run, Sample, TakenLook
 from shortlist.results.between_runs import HostSpread
 from shortlist.results.changes import MetricChange, RunComparison
 from shortlist.results.compare import Asked, compare_runs
 from shortlist.results.gate import judge_gate
+from shortlist.results.racing import LOOK, look_data
 from shortlist.results.worse_answers import worse_answers
 
 BASE = base_run()
@@ -164,6 +165,34 @@ def test_looks_share_the_error_level() -> None:
     assert (found.looks, found.alpha) == (2, 0.025)
 
 
+def test_a_race_that_was_looked_at_shares_the_error_level_among_its_looks() -> None:
+    looks = [TakenLook(number, number, "not_enough_evidence", None, ("x",)) for number in (1, 2, 3)]
+    events = tuple(Event("exec-1", 50 + one.number, one.number, LOOK, data=look_data(one)) for one in looks)
+    plan = replace(BASE.info.plan, race=Race((1, 2, 3), (0.1, 0.3, 0.6)))
+    raced = replace(BASE, info=replace(BASE.info, plan=plan), events=(*BASE.events, *events))
+    found = compare_runs(raced, head_run())
+    assert found.looks == 3
+    assert found.alpha == pytest.approx(0.05 / 3)
+    assert [one for one in found.warnings if one.startswith("BASE was a race")]
+    assert not [one for one in plain().warnings if "race" in one]
+
+
+def resident(run: Run) -> Run:
+    """Every candidate stays loaded, so only its first block says how long that took."""
+    suite = replace(run.info.plan.suite, is_resident=True)
+    info = replace(run.info, plan=replace(run.info.plan, suite=suite), flags=("resident",))
+    blocks = tuple(one if one.round == 1 else replace(one, load_ns=None, load=None) for one in run.blocks)
+    return replace(run, info=info, blocks=blocks)
+
+
+def test_runs_whose_candidates_stayed_loaded_can_pass_a_gate_and_say_what_their_rounds_share() -> None:
+    found = compare_runs(resident(BASE), resident(head_run()), Asked(candidates=("small",)))
+    load = metric(found, "small", "load")
+    assert (load.verdict, load.note) == (None, "no verdict: all candidates stayed loaded, so each was loaded once")
+    assert judge_gate(found).verdict == "pass"
+    assert sum("share one process" in one for one in found.warnings) == 2
+
+
 def failing(run: Run, label: str, prompts: tuple[str, ...]) -> Run:
     """These prompts fail in every round."""
     (candidate,) = (one.id for one in run.info.plan.candidates if one.label == label)
@@ -279,10 +308,14 @@ def test_goodput_is_judged_by_the_share_of_each_round_that_kept_the_limits() -> 
         return replace(run, info=replace(run.info, plan=replace(run.info.plan, suite=suite)))
 
     head = limited(head_run(Change(slower={"small": 1.08})))
-    found = compare_runs(limited(BASE), head, Asked(metrics=("goodput",)))
-    small, tiny = metric(found, "small", "goodput"), metric(found, "tiny", "goodput")
+    judged = compare_runs(limited(BASE), head, Asked(metrics=("goodput",)))
+    small, tiny = metric(judged, "small", "goodput"), metric(judged, "tiny", "goodput")
     assert (small.verdict, small.words) == ("worse", "keeping its limits less")
     assert (tiny.verdict, tiny.note) == (None, "all kept")
+    off = found(20 * 10**6)
+    base, head = (with_error(run, *((one.id, off) for one in run.executors)) for run in (limited(BASE), head))
+    blurred = metric(compare_runs(base, head, Asked(metrics=("goodput",))), "small", "goodput")
+    assert (blurred.verdict, blurred.p_different) == ("not told apart", 1.0)
 
 
 def test_a_load_that_was_not_reached_is_a_warning() -> None:

@@ -7,7 +7,7 @@ import pytest
 from results.loads import requests, sample
 from shortlist.errors import BadInput, UnknownName
 from shortlist.records import Interval, Sample
-from shortlist.results.goodput import goodput_figures, parse_limits, window_ns
+from shortlist.results.goodput import goodput_figures, limit_errors, parse_limits, window_ns
 
 
 def steady(count: int = 20, latency_ms: float = 100.0) -> list[Sample]:
@@ -96,3 +96,15 @@ def test_what_was_measured_again_after_a_wait_stretches_no_window() -> None:
         found = figures(samples, limits="latency<150ms")
         assert found["goodput"].point == pytest.approx(40 / 2.05)
         assert found["goodput.share"].point == 1.0
+
+
+def test_our_own_error_moves_it_by_the_requests_at_an_edge_of_a_limit() -> None:
+    """Ten of forty lie 0.5 ms under the limit: an error of 1 ms may have made them good, one of 0.1 ms may not."""
+    mixed = requests([sample(50 * n, 50 * n + (149.5 if n < 10 else 100)) for n in range(40)])
+    limits = parse_limits(["latency<150ms"])
+    found = goodput_figures(mixed, limits, is_streamed=True, level=0.95)
+    near = limit_errors(mixed, limits, found, 10**6)
+    assert near == {"goodput.share": 0.25, "goodput": pytest.approx((found["goodput"].point or 0.0) / 4)}
+    assert set(limit_errors(mixed, limits, found, 10**5).values()) == {0.0}
+    assert limit_errors(mixed, limits, found, 0.0) == {}
+    assert limit_errors(mixed, (), {}, 10**6) == {}

@@ -166,7 +166,7 @@ def spoilt(**changes: Any) -> bytes:
         elif name not in ("each", "timings"):
             places.get(name, benchmark)[name] = value
     for request in benchmark["requests"]["successful"]:
-        request |= changes.get("each", {})
+        request.update(changes.get("each", {}))
         if "timings" in changes:
             request["info"]["timings"] = changes["timings"]
     return json.dumps(document).encode()

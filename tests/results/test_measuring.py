@@ -66,6 +66,10 @@ def test_each_figure_is_off_in_its_own_unit_and_figures_without_our_stamps_are_n
     assert (off("gap.p50"), off("gap.p99")) == (3000, 4000)
     assert off("tokens_per_s") == pytest.approx((figures["tokens_per_s"].point or 0.0) * MS / latency)
     assert off("tpot") == pytest.approx(MS / (tokens - 1))
+    prefill, decode = (figures[name].point or 0.0 for name in ("prefill_tokens_per_s", "decode_tokens_per_s"))
+    service, each = (figures[name].point or 0.0 for name in ("ttft.service", "tpot"))
+    assert off("prefill_tokens_per_s") == pytest.approx(prefill * MS / service) != 0
+    assert off("decode_tokens_per_s") == pytest.approx(decode * MS / (tokens - 1) / each) != 0
     assert {off(name) for name in ("memory.peak", "footprint", "error_rate", "load.warm", "not there")} == {0.0}
     assert figure_error("latency.mean", figures, None) == 0.0
 

@@ -14,7 +14,7 @@ from shortlist.measure.causes import summed_up
 from shortlist.measure.disturbance import Conditions, Host, Place, conditions, judge
 from shortlist.measure.hostwatch import HostWatch, Span
 from shortlist.measure.recording import PlannedRequest
-from shortlist.records import LoadShape, Sample
+from shortlist.records import CLOCK_STEP, LoadShape, Sample
 from shortlist.units import counted
 
 MOST_DISTURBED = 0.20
@@ -113,7 +113,8 @@ class Attempt:
     @property
     def labelled(self) -> Sample:
         """The sample with its causes."""
-        return replace(self.sample, disturbance=(*self.sample.disturbance, *self.conditions.causes))
+        causes = dict.fromkeys((*self.sample.disturbance, *self.conditions.causes))
+        return replace(self.sample, disturbance=tuple(causes))
 
 
 Send = Callable[[Sequence[PlannedRequest], int], Awaitable[list[Sample]]]
@@ -149,7 +150,8 @@ class Attempts:
         self._sent += len(samples)
         measured = [sample for sample in samples if sample.phase == "measure" and sample.cell is not None]
         judged = self._watch.judge(measured) if self._watch else [Conditions()] * len(measured)
-        for sample, what in zip(measured, judged, strict=True):
+        for sample, host in zip(measured, judged, strict=True):
+            what = _with_step(host) if self._watch and CLOCK_STEP in sample.disturbance else host
             self._by_cell.setdefault(sample.cell or "", []).append(Attempt(sample, what))
 
     @property
@@ -217,6 +219,11 @@ class Attempts:
 
     def _best(self, cell: str) -> Attempt:
         return min(self._by_cell[cell], key=lambda one: one.conditions.severity)
+
+
+def _with_step(host: Conditions) -> Conditions:
+    """What the host did to a request whose stamps stand on a wall clock that was set meanwhile."""
+    return replace(host, causes=(*host.causes, CLOCK_STEP), severity=max(1.0, host.severity))
 
 
 def is_repeatable(load: LoadShape) -> bool:

@@ -1,4 +1,4 @@
-"""The decision: DESIGN's rule on a run's evidence, with the reasons, what would change it, and what to run next."""
+"""The decision: the rule on a run's evidence, with the reasons, what would change it, and what to run next."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -6,8 +6,10 @@ from typing import Literal
 
 from shortlist.models.licence import Action, LicenceFinding, find_licence
 from shortlist.records import Interval, Run
+from shortlist.results.accepted import requests_by_candidate
 from shortlist.results.disturbance import noise_of
-from shortlist.results.figures import CandidateSummary, is_speed
+from shortlist.results.figures import CandidateSummary, RunSummary, is_speed
+from shortlist.results.goodput import limit_errors, parse_limits
 from shortlist.results.measuring import figure_errors
 from shortlist.results.quality import facet_scores, quality_figures, rating_scores
 from shortlist.results.racing import are_answers_final, newest_look, spent_share
@@ -100,7 +102,7 @@ def evidence_from(run: Run, actions: Mapping[str, Action] | None = None) -> Evid
     look = newest_look(run)
     behind = {*look.out, *look.waiting} if look else set()
     rounds = round_values(run)
-    errors = {one.candidate: figure_errors(one.figures, summary.measuring_error) for one in summary.candidates}
+    errors = _errors(run, summary)
     scores = {"facets": facet_scores(run), "rating": rating_scores(run)}
     planned = {candidate.id: candidate for candidate in run.info.plan.candidates}
     found = [
@@ -133,6 +135,19 @@ def evidence_from(run: Run, actions: Mapping[str, Action] | None = None) -> Evid
             skipped=tuple(f"{one.label}: {one.reason}" if one.reason else one.label for one in run.info.skipped),
         )
     )
+
+
+def _errors(run: Run, summary: RunSummary) -> dict[str, dict[str, float]]:
+    """Candidate → figure → how far the measuring itself may have moved it."""
+    known = summary.measuring_error
+    errors = {one.candidate: figure_errors(one.figures, known) for one in summary.candidates}
+    limits = parse_limits(run.info.plan.suite.goodput)
+    if known is not None and limits:
+        requests = requests_by_candidate(run)
+        for one in summary.candidates:
+            if one.candidate in requests:
+                errors[one.candidate] |= limit_errors(requests[one.candidate], limits, one.figures, known.error_ns)
+    return errors
 
 
 def _told_figures(one: CandidateSummary) -> Mapping[str, Interval]:

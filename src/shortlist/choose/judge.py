@@ -9,6 +9,7 @@ from shortlist.choose.evidence import CandidateEvidence, Evidence
 from shortlist.choose.needs import GUARD, KINDS
 from shortlist.models.licence import Action, commercial_use
 from shortlist.records import Interval, NeedVerdict
+from shortlist.results.goodput import FEWEST_REQUESTS
 from shortlist.stats.distributions import t_quantile
 from shortlist.stats.exact import share_upper
 from shortlist.stats.power import quantile_n, rounds_for_quantile, smallest
@@ -23,7 +24,7 @@ _BY_ACTION: Mapping[Action | None, NeedVerdict] = {
     None: "cannot tell",
 }
 
-_MEANS = ("ns", "B", "tokens/s", "characters/s", "requests/s")
+_MEANS = ("ns", "B", "J", "money", "tokens/s", "characters/s", "requests/s")
 """Units of figures whose interval is over round means."""
 
 
@@ -109,8 +110,8 @@ def _guard(one: CandidateEvidence, need: Need, interval: Interval | None) -> Nee
 def rounds_needed(needs: Sequence[Need], prompts: int, level: float = 0.95) -> int:
     """Rounds of so many prompts from which every need can be judged at all; 1 where none asks for more.
 
-    A percentile takes as many requests as its interval, a mean two rounds. An error rate takes so many requests that
-    none failing shows it.
+    A percentile takes as many requests as its interval, goodput as many as it is given for, a mean two rounds. An error
+    rate takes so many requests that none failing shows it.
     """
     return max((_rounds_for(need, max(1, prompts), level) for need in needs), default=1)
 
@@ -121,7 +122,9 @@ def _rounds_for(need: Need, prompts: int, level: float) -> int:
         return rounds_for_quantile(q, prompts, level)
     if need.figure == "error_rate" and isinstance(need.limit, float) and need.limit > 0:
         return math.ceil(_requests_for_share(need.limit, level) / prompts)
-    return 2 if need.figure in KINDS and KINDS[need.figure].unit in _MEANS else 1
+    fewest = 2 if need.figure in KINDS and KINDS[need.figure].unit in _MEANS else 1
+    is_goodput = need.figure.partition(".")[0] == "goodput"
+    return max(fewest, math.ceil(FEWEST_REQUESTS / prompts)) if is_goodput else fewest
 
 
 def _requests_for_share(limit: float, level: float) -> int:

@@ -29,6 +29,7 @@ from shortlist.results.matching import renamed as renamed_values
 from shortlist.results.metrics import is_complete
 from shortlist.results.pairing import Pair, pair_candidates, same_prompts
 from shortlist.results.quality import cluster_of, critical_scores, facet_scores, rating_scores
+from shortlist.results.racing import looks_at, looks_of
 from shortlist.results.reached import load_warnings
 from shortlist.results.rounds import round_values
 from shortlist.results.summary import candidate_summaries, manner_of
@@ -76,7 +77,7 @@ def compare_runs(base: Run, head: Run, asked: Asked = Asked()) -> RunComparison:
         for metric in wanted
         if not (one.broken or one.unknown)
     ]
-    looks = max(1, *(len(run.info.plan.looks) for run in (base, head)))
+    looks = max(1, *(looks_at(run) for run in (base, head)))
     judged, count = judge_together(tested, looks)
     candidates = [
         _candidate(pair, one, tuple(change for at, change in judged if at == place and _is_known(change)))
@@ -95,7 +96,13 @@ def compare_runs(base: Run, head: Run, asked: Asked = Asked()) -> RunComparison:
         allowed=allowed,
         facts=run_facts(base, head),
         spreads=tuple(one.between("latency.mean") for one in opened),
-        warnings=(*unknown_hosts(base, head), *_imported(base, head), *_unfinished(base, head), *_loads(opened)),
+        warnings=(
+            *unknown_hosts(base, head),
+            *_imported(base, head),
+            *_unfinished(base, head),
+            *_rounds_unlike(base, head),
+            *_loads(opened),
+        ),
     )
 
 
@@ -146,6 +153,22 @@ def _unfinished(base: Run, head: Run) -> tuple[str, ...]:
         for side, run in (("BASE", base), ("HEAD", head))
         if run.info.state != "done"
     )
+
+
+def _rounds_unlike(base: Run, head: Run) -> tuple[str, ...]:
+    """Where rounds are not what an interval takes them for: independent processes, as many as were planned."""
+    found = []
+    for side, run in (("BASE", base), ("HEAD", head)):
+        if run.info.plan.suite.is_resident:
+            found.append(
+                f"{side} kept all loaded: rounds share one process, and what differs between processes is left out"
+            )
+        taken = len(looks_of(run.events)) if run.info.plan.race else 0
+        if taken > 1:
+            found.append(
+                f"{side} was a race: what its {taken} looks saw ended its rounds, so they share the error level"
+            )
+    return tuple(found)
 
 
 def _loads(opened: Sequence[Sides]) -> tuple[str, ...]:

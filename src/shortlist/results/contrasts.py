@@ -14,10 +14,11 @@ from shortlist.results.candidate_figures import PAGE_BYTES
 from shortlist.results.changes import Basis, Metric, MetricChange
 from shortlist.results.disturbance import noise_of
 from shortlist.results.figures import CandidateSummary
-from shortlist.results.goodput import Limit, parse_limits
+from shortlist.results.goodput import Limit, limit_errors, parse_limits
 from shortlist.results.measuring import figure_error, measuring_error
 from shortlist.results.quality import RATING_SCALE
 from shortlist.results.rounds import RoundValues, round_means
+from shortlist.stats.equivalence import WITHIN_ERROR
 from shortlist.stats.intervals import exact
 from shortlist.stats.paired import BetweenRuns, Difference, paired_cluster_difference, welch_log
 from shortlist.stats.permutation import permutation_p
@@ -201,6 +202,8 @@ def _peaks(case: _Case) -> matching.Rounds:
 
 
 def _loads(case: _Case) -> matching.Rounds:
+    if any(side.run.info.plan.suite.is_resident for side in (case.sides.base, case.sides.head)):
+        raise NotEnoughSamples("no verdict: all candidates stayed loaded, so each was loaded once")
     kind = case.change.figure.removeprefix("load.")
     base, head = (matching.loads_of(side.run, side.candidate, kind) for side in (case.sides.base, case.sides.head))
     return matching.Rounds(base, head)
@@ -237,7 +240,18 @@ def _kept(case: _Case) -> Tested:
     if min(base) == min(head) == 1:
         return case.told(p_no_worse=0.0, note="all kept")
     before, after = _points(case.change)
-    return _permuted(case, base, head, is_borne=after >= before)
+    told = _permuted(case, base, head, is_borne=after >= before)
+    if 0 < abs(after - before) <= sum(map(_edge_share, (case.sides.base, case.sides.head))):
+        return replace(told, p_other=1.0, change=replace(told.change, note=WITHIN_ERROR))
+    return told
+
+
+def _edge_share(side: Side) -> float:
+    """The share of requests so near to a limit that our own error decides whether they kept it."""
+    error = measuring_error(side.run)
+    if error is None:
+        return 0.0
+    return limit_errors(side.requests, _limits(side), side.summary.figures, error.error_ns).get("goodput.share", 0.0)
 
 
 def _limits(side: Side) -> tuple[Limit, ...]:

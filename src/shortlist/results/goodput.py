@@ -41,6 +41,10 @@ class Limit:
             return self.figure == "tpot"
         return value < self.limit_ns if self.is_strict else value <= self.limit_ns
 
+    def moved(self, by_ns: float) -> "Limit":
+        """The same, so much looser (below zero: stricter)."""
+        return replace(self, limit_ns=round(self.limit_ns + by_ns))
+
 
 def parse_limits(texts: Iterable[str]) -> tuple[Limit, ...]:
     """Limits as typed; one text may hold several with commas. Raises BadInput, UnknownName."""
@@ -108,6 +112,26 @@ def goodput_figures(
         "goodput": ratio_of_sums(good, seconds, _UNITS["goodput"], level=level, basis=basis),
         "goodput.share": proportion(_kept(requests.samples, limits), count, level=level, basis=basis),
     }
+
+
+def limit_errors(
+    requests: Requests, limits: Sequence[Limit], figures: Mapping[str, Interval], error_ns: float
+) -> dict[str, float]:
+    """How far `goodput` and `goodput.share` may be off where each time may be: by the requests near a limit.
+
+    A time per token is off by less; it counts as the others do.
+    """
+    kept, found = _kept(requests.samples, limits), dict[str, float]()
+    if not limits or not error_ns or not requests.items:
+        return found
+    wide, tight = (_kept(requests.samples, [limit.moved(by) for limit in limits]) for by in (error_ns, -error_ns))
+    off = max(wide - kept, kept - tight)
+    share, rate = figures.get("goodput.share"), figures.get("goodput")
+    if share is not None and share.point is not None:
+        found["goodput.share"] = off / len(requests.items)
+    if rate is not None and rate.point is not None and kept:
+        found["goodput"] = rate.point * off / kept
+    return found
 
 
 _UNITS = {"goodput": "requests/s", "goodput.share": "share"}

@@ -11,7 +11,12 @@ SELFTEST = "selftest"
 """The kind of event that holds what a self-test found before an executor's first block."""
 
 _GAPS = ("gap.p50", "gap.p99")
-_RATES = ("tokens_per_s", "characters_per_s", "total_tokens_per_s", "throughput")
+_TIME_UNDER: Mapping[str, str] = {
+    **dict.fromkeys(("tokens_per_s", "characters_per_s", "total_tokens_per_s", "throughput"), "latency.mean"),
+    "prefill_tokens_per_s": "ttft.service",
+    "decode_tokens_per_s": "tpot",
+}
+"""Rates, and the time that each is counted over."""
 
 
 def measuring_error(run: Run) -> MeasuringError | None:
@@ -32,8 +37,9 @@ def measuring_error(run: Run) -> MeasuringError | None:
 def figure_error(figure: str, figures: Mapping[str, Interval], error: MeasuringError | None) -> float:
     """How far a figure may be off, in its own unit; 0 where our stamps have no part in it, or nothing is known.
 
-    A duration from due is off by the error of one stamp. A rate is off by the same share as the latency under it; the
-    time per token by that error over the tokens that it is spread over.
+    A duration from due is off by the error of one stamp. A rate is off by the same share as the time under it (latency,
+    for prefill the first token's, for decode the time per token); the time per token by that error over the tokens that
+    it is spread over. Goodput's own is `goodput.limit_errors`: it takes the requests.
     """
     interval = figures.get(figure)
     if error is None or interval is None or interval.point is None:
@@ -43,12 +49,18 @@ def figure_error(figure: str, figures: Mapping[str, Interval], error: MeasuringE
     if figure in _GAPS:
         return float(error.gap.p99_ns if figure == "gap.p99" else error.gap.p95_ns)
     if figure == "tpot":
-        tokens = _point(figures, "output_tokens")
-        return error.error_ns / max(1.0, tokens - 1) if tokens else 0.0
-    if figure in _RATES:
-        latency = _point(figures, "latency.mean")
-        return interval.point * error.error_ns / latency if latency else 0.0
-    return 0.0
+        return _token_error(figures, error)
+    if figure not in _TIME_UNDER:
+        return 0.0
+    under = _TIME_UNDER[figure]
+    off, time = _token_error(figures, error) if under == "tpot" else error.error_ns, _point(figures, under)
+    return interval.point * off / time if time else 0.0
+
+
+def _token_error(figures: Mapping[str, Interval], error: MeasuringError) -> float:
+    """What the time per token may be off by."""
+    tokens = _point(figures, "output_tokens")
+    return error.error_ns / max(1.0, tokens - 1) if tokens else 0.0
 
 
 def figure_errors(figures: Mapping[str, Interval], error: MeasuringError | None) -> dict[str, float]:

@@ -33,6 +33,12 @@ def spent_share(run: Run) -> float:
     return next((share for after, share in zip(race.after, race.shares, strict=True) if after >= last), race.shares[-1])
 
 
+def looks_at(run: Run) -> int:
+    """How often somebody looked at the run before going on with it: its extensions, and the looks that a race took."""
+    taken = len(looks_of(run.events)) if run.info.plan.race else 0
+    return len(run.info.plan.looks) + max(0, taken - 1)
+
+
 def are_answers_final(info: RunInfo) -> bool:
     """Whether every round gets the same answers, as far as a plan can tell: greedy, no random text before them."""
     return info.plan.suite.generation.temperature == 0 and "nonce" not in info.flags

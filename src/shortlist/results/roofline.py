@@ -2,7 +2,7 @@
 
 A step must read the weights and the keys and values of the context so far; so tokens/s cannot exceed read bandwidth ÷
 bytes of a step. MBU is the share of the bandwidth that decoding used: bytes of a step × steps/s ÷ bandwidth, one token
-a step. Definition: DESIGN of the project, "The numbers"; `docs/measuring.md`.
+a step. Definition: `docs/measuring.md`.
 """
 
 from collections.abc import Mapping, Sequence
