@@ -36,7 +36,7 @@ from shortlist.gguf.types import FILE_TYPES, REMOVED_TYPES, TENSOR_TYPES
 from shortlist.modelfile import sha256_file
 
 DEMO_MODELS = sorted((Path(__file__).parents[1] / "src/shortlist/demo/models").glob("*.gguf"))
-FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 FEW_MB = 4_000_000
 
 

@@ -52,7 +52,7 @@ def test_a_tenth_comes_again_ten_at_least_fifteen_places_later(count: int) -> No
     assert min(gaps) >= (15 if count >= 40 else 5)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=25), st.integers(0, 9))
 def test_no_source_follows_itself_where_that_can_be(per_source: list[int], seed: int) -> None:
     some = outputs(per_source)

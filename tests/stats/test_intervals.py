@@ -205,7 +205,7 @@ def test_the_same_seed_gives_the_same_interval_and_another_seed_nearly_the_same(
     assert other.low == pytest.approx(first.low, rel=0.1)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.lists(st.one_of(positive, st.just(math.inf)), min_size=1, max_size=12), min_size=2, max_size=5))
 def test_whatever_fails_low_is_at_most_the_point_and_the_point_at_most_high(rounds: list[list[float]]) -> None:
     seen = percentile(rounds, 0.5, "s", draws=50)
@@ -216,7 +216,7 @@ def test_whatever_fails_low_is_at_most_the_point_and_the_point_at_most_high(roun
     assert seen.high is not None or seen.note
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.sampled_from([0.001, 4.0, 1e9]))
 def test_a_percentile_scales_with_its_unit(scale: float) -> None:
     rounds = np.random.default_rng(3).lognormal(size=(4, 20))
