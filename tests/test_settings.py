@@ -41,6 +41,7 @@ def test_each_setting_has_its_own_variable_and_a_line_that_tells_what_it_is(tmp_
         "device": "cpu",
         "context": "64",
         "arrivals": "constant",
+        "currency": "EUR",
     }
     loaded = load(tmp_path, **{f"SHORTLIST_{name.upper()}": texts.get(name, "1")})
     assert loaded.source(name) == f"SHORTLIST_{name.upper()}"
