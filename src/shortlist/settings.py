@@ -122,6 +122,9 @@ class Settings:
     """Checked values, and for each where it came from (`default`, an environment name, a file, `flag`)."""
 
     home: Path = _setting(_path, _default_home, "where results, logs and our own models are kept")
+    store: Path | None = _setting(
+        _path, None, "where our own copies of models are kept; unset: models in SHORTLIST_HOME"
+    )
     endpoint: str | None = _setting(
         _url, None, "measure this OpenAI-compatible URL instead of an engine of ours", "FOUNDRY_LOCAL_ENDPOINT"
     )

@@ -22,6 +22,7 @@ COMMANDS = {
     "agreement": ("shortlist.cli.agreement", "How far raters agree, and each with themselves."),
     "report": ("shortlist.cli.report", "Write a run as Markdown, CSV and JSON."),
     "model": ("shortlist.cli.model", "Models: what there is, what it takes, what its licence asks."),
+    "cache": ("shortlist.cli.cache", "What models take on this disk: list, verify, prune, remove."),
     "runs": ("shortlist.cli.runs", "List, show, export, import and remove runs."),
     "selftest": (
         "shortlist.cli.selftest",

@@ -10,7 +10,7 @@ from shortlist.settings import Settings
 
 
 def admission(
-    settings: Settings, listing: Listing | None, *, accept_licence: bool
+    settings: Settings, listing: Listing | None, *, accept_licence: bool, what: str = "bench"
 ) -> tuple[Library, Callable[[Found], None]]:
     """The library that names are looked up in, and the test that each model must pass.
 
@@ -33,7 +33,7 @@ def admission(
         if accept_licence and host.policy.action(found.card, find_licence(found.card)) == "review":
             accept(settings.home, [found.card], iso(wall_ns()))
         else:
-            check(host.policy, found.card, what="bench")
+            check(host.policy, found.card, what=what)
         require_fit(found, fit_of(found, local_path(found), host), host.room, library)
 
     return library, admit

@@ -8,6 +8,8 @@ KNOWN = {
     "list": ("shortlist.cli.model_list", "Models that are known here, filtered."),
     "info": ("shortlist.cli.model_info", "One model: facts with sources, fit, licence."),
     "search": ("shortlist.cli.model_search", "Ask the Hub for models."),
+    "add": ("shortlist.cli.model_add", "Give a GGUF file or ONNX folder a name, where it lies."),
+    "remove": ("shortlist.cli.cache_remove", "Forget an added model, or free what a model takes in the cache."),
     "card": ("shortlist.cli.model_card", "Make and check model cards."),
 }
 

@@ -5,8 +5,8 @@ a blob that ends in `.incomplete` is half a download and is never linked. Only n
 importing huggingface_hub, so that listing is quick and works offline.
 A file counts only in the length that the card knows: what downloads asks the repository first (`contact.pin_now`), so
 that the length is the Hub's own.
-Seam: this is the reading half. What writes (`model download`, `add`, `update`) and what frees (`cache prune`, `remove`,
-`move`, `verify`) belongs beside it and keeps to this layout.
+Seam: this is the reading half. What writes (`model download`, `update`) keeps to this layout; the cache as a whole is
+read by `hubcache`, and freed by `prune`.
 """
 
 import os

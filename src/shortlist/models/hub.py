@@ -110,6 +110,20 @@ def read_remote_header(repository: str, file: str, revision: str | None = None) 
         wanted = MOST_HEADER_BYTES
 
 
+def fetch_again(repository: str, file: str, revision: str | None) -> Path:
+    """One file of the cache, from the Hub anew: the old one stays until the new one is whole. Raises HubError."""
+    from huggingface_hub import hf_hub_download
+
+    what = f"{repository}/{file}"
+    if is_offline():
+        raise HubError(f"{what}: HF_HUB_OFFLINE is set, nothing is asked", hint="unset HF_HUB_OFFLINE")
+    with _told(what):
+        try:
+            return Path(hf_hub_download(repository, file, revision=revision, force_download=True))
+        except ValueError as error:  # what huggingface_hub makes of a first request that failed
+            raise error.__cause__ or error from None
+
+
 def _read_range(url: str, what: str, count: int) -> tuple[bytes, int]:
     """The first bytes of a file and its whole length. Raises HubError for a server that does not cut."""
     from huggingface_hub.utils import build_hf_headers, get_session

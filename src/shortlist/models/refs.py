@@ -38,6 +38,8 @@ def find(text: str, library: Library | None = None) -> Found:
     name = parse_name(text)
     if _is_path(name, library):
         path = Path(text).expanduser()
+        if _is_onnx_folder(path):
+            return Found(ModelCard(path.name), Variant("onnx"), path)
         return Found(*_card_of_file(path), path)
     if name.kind == "hub":
         return _of_hub(name, library)
@@ -51,7 +53,10 @@ def resolve(text: str, library: Library | None = None) -> ResolvedModel:
     """
     library = load_library() if library is None else library
     if _is_path(parse_name(text), library):
-        return _from_file(Path(text).expanduser())
+        typed = Path(text).expanduser()
+        if _is_onnx_folder(typed):
+            return _from_folder(Found(ModelCard(typed.name), Variant("onnx")), typed)
+        return _from_file(typed)
     found = find(text, library)
     if (source := found.card.extra.get("source")) is not None and not found.card.variants:
         return replace(_from_source(text, str(source), library), label=found.card.alias, card=found.card)
@@ -78,7 +83,7 @@ def local_path(found: Found) -> Path | None:
     if found.card.alias in demo.demo_names():
         return demo.demo_model_path(found.card.alias)
     source = found.card.extra.get("source")
-    if source is not None and not found.card.variants and Path(str(source)).is_file():
+    if source is not None and not found.card.variants and _is_there(Path(str(source))):
         return Path(str(source))
     files = None if found.variant is None else cache.find_files(cache.hub_cache(), found.variant)
     return files[0] if files else None
@@ -94,6 +99,14 @@ def _is_path(name: Name, library: Library) -> bool:
     if name.kind == "alias" and library.card(name) is None:
         return Path(name.typed).expanduser().is_file()
     return name.kind == "path"
+
+
+def _is_onnx_folder(path: Path) -> bool:
+    return (path / "genai_config.json").is_file()
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_file() or _is_onnx_folder(path)
 
 
 def _repository(found: Found) -> str | None:

@@ -60,7 +60,7 @@ def make_row(found: Found, host: Host) -> Row:
     path = local_path(found)
     fit = fit_of(found, path, host)
     finding = find_licence(found.card)
-    size, basis = _size(found)
+    size, basis = _size(found, path)
     return Row(
         found,
         path,
@@ -129,8 +129,10 @@ def _ordered(card: ModelCard) -> tuple[Variant | None, ...]:
     return tuple(ordered) or (None,)
 
 
-def _size(found: Found) -> tuple[int | None, str]:
+def _size(found: Found, path: Path | None) -> tuple[int | None, str]:
     variant, card = found.variant, found.card
+    if variant is None and path is not None and path.is_file():
+        return path.stat().st_size, ""
     if variant is not None and variant.size_bytes is not None:
         return variant.size_bytes, ""
     if isinstance(told := card.extra.get("size_mb"), int | float):

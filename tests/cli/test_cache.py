@@ -1,0 +1,225 @@
+"""`shortlist cache` and `model add | remove`, as a user meets them: real files, a real cache layout, a loopback Hub."""
+
+import os
+import signal
+import subprocess
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from cli.commands import Done, argv, environment, shortlist
+from gguf_files import llama_bytes
+from hub.loopback import Repository, loopback_hub
+from models.hf_cache import FIRST, blob_name, lay_out, on_disk, unfinished
+from shortlist import demo
+from shortlist.models.catalogue import load_library
+from shortlist.models.moving import move_store
+from shortlist.models.refs import resolve
+from shortlist.settings import load
+
+MODEL = llama_bytes()
+
+
+def run(tmp_path: Path, *args: object, **env: str) -> Done:
+    where = {"SHORTLIST_HOME": str(tmp_path / "home"), "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
+    return shortlist(*args, cwd=tmp_path, **{**where, **env})
+
+
+def hub_folder(tmp_path: Path) -> Path:
+    return tmp_path / "hf" / "hub"
+
+
+def test_list_tells_alias_id_size_last_use_and_completeness(tmp_path: Path) -> None:
+    name = "qwen2.5-0.5b-instruct-q4_k_m.gguf"
+    folder = lay_out(hub_folder(tmp_path), "Qwen/Qwen2.5-0.5B-Instruct-GGUF", {name: MODEL, "README.md": b"hello"})
+    lay_out(hub_folder(tmp_path), "o/split", {"m-00001-of-00002.gguf": MODEL})
+    lay_out(hub_folder(tmp_path), "google/bert", {"model.safetensors": b"w" * 999, "config.json": b"{}"})
+    unfinished(folder, 1234)
+    done = run(tmp_path, "cache", "list", "--json")
+    entries = {(one["id"], one["problem"]): one for one in done.json["data"]}
+    model = entries[f"hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF/{name}", None]
+    assert (model["alias"], model["size_bytes"], model["is_complete"]) == ("qwen2.5-0.5b@q4_k_m", len(MODEL), True)
+    assert model["last_used_by"] == "access time"
+    assert entries["hf:o/split/m-00001-of-00002.gguf", "1 of 2 parts are missing"]["is_complete"] is False
+    assert entries["hf:google/bert", None]["size_bytes"] == 999 + 2
+    assert entries["hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF", "a download did not end"]["size_bytes"] == 1234
+    total = sum(one["size_bytes"] for one in done.json["data"])
+    disk = sum(size for path, size in on_disk(hub_folder(tmp_path)).items() if "/blobs/" in path)
+    assert total == disk, "the rows add up to what lies there"
+    table = run(tmp_path, "cache", "list")
+    assert max(map(len, table.out.splitlines())) <= 80
+    assert "not complete" in table.out
+
+
+def test_a_blob_that_went_away_makes_its_model_incomplete(tmp_path: Path) -> None:
+    folder = lay_out(hub_folder(tmp_path), "o/r", {"m.gguf": MODEL})
+    (folder / "blobs" / blob_name("m.gguf", MODEL)).unlink()
+    (entry,) = run(tmp_path, "cache", "list", "--json").json["data"]
+    assert (entry["is_complete"], entry["problem"]) == (False, "m.gguf is missing")
+
+
+def test_location_tells_which_variable_decides(tmp_path: Path) -> None:
+    done = run(tmp_path, "cache", "location", "--json")
+    hub, store = done.json["data"]
+    assert (hub["path"], hub["source"]) == (str(hub_folder(tmp_path)), "HF_HOME")
+    assert store["path"] == str(tmp_path / "home" / "models")
+
+
+def test_add_names_a_file_where_it_lies_and_remove_leaves_it_there(tmp_path: Path) -> None:
+    (tmp_path / "mine.gguf").write_bytes(MODEL)
+    added = run(tmp_path, "model", "add", "mine", "mine.gguf", "--licence", "mit", "--capability", "chat")
+    assert added.code == 0, added.err
+    info = run(tmp_path, "model", "info", "mine", "--json").json["data"]
+    assert (info["path"], info["licence"], info["capabilities"]) == (str(tmp_path / "mine.gguf"), "MIT", ["chat"])
+    assert on_disk(tmp_path / "home").keys() == {"added.json", "models.json"}, "nothing was copied"
+    (entry,) = run(tmp_path, "cache", "list", "--json").json["data"]
+    assert (entry["alias"], entry["place"]) == ("mine", "added")
+    gone = run(tmp_path, "model", "remove", "mine")
+    assert gone.code == 0
+    assert (tmp_path / "mine.gguf").read_bytes() == MODEL
+    assert run(tmp_path, "model", "info", "mine").code == 2
+
+
+def test_add_takes_an_onnx_folder_and_refuses_pickles_ways_out_and_taken_names(tmp_path: Path) -> None:
+    folder = tmp_path / "onnx"
+    folder.mkdir()
+    (folder / "genai_config.json").write_text("{}")
+    (folder / "model.onnx").write_bytes(b"\x08\x07onnx")
+    assert run(tmp_path, "model", "add", "mine-onnx", folder).code == 0
+    assert resolve("mine-onnx", load_library(tmp_path / "home")).variant.format == "onnx"
+    (folder / "weights.pt").write_bytes(b"PK\x03\x04rest")
+    pickle = run(tmp_path, "model", "add", "other", folder)
+    assert (pickle.code, "pickle" in pickle.err) == (2, True)
+    (folder / "weights.pt").unlink()
+    (folder / "out.data").symlink_to("/etc/hostname")
+    out = run(tmp_path, "model", "add", "other", folder)
+    assert (out.code, "leads out" in out.err) == (2, True)
+    (tmp_path / "x.gguf").write_bytes(MODEL)
+    for name, says in (
+        ("qwen2.5-0.5b", "catalogue"),
+        ("../x", "cannot be"),
+        ("notes-large", "catalogue"),
+        ("mine-onnx", "is "),
+    ):
+        refused = run(tmp_path, "model", "add", name, "x.gguf")
+        assert refused.code == 2
+        assert says in refused.err
+    (tmp_path / "cut.gguf").write_bytes(MODEL[:100])
+    assert run(tmp_path, "model", "add", "cut", "cut.gguf").code == 2
+
+
+def test_a_bench_is_the_last_use(tmp_path: Path) -> None:
+    assert run(tmp_path, "model", "add", "mine", demo.demo_model_path("notes-small")).code == 0
+    done = run(tmp_path, "bench", "mine", "--rounds", 1, "--warmup", 0, "--max-tokens", 2, "--threads", 1)
+    assert done.code == 0, done.err
+    (entry,) = run(tmp_path, "cache", "list", "--json").json["data"]
+    assert entry["last_used_by"] == "bench"
+
+
+def test_remove_and_prune_show_the_plan_and_do_nothing_unasked(tmp_path: Path) -> None:
+    folder = lay_out(hub_folder(tmp_path), "o/r", {"m.gguf": MODEL})
+    unfinished(folder, 5000)
+    before = on_disk(hub_folder(tmp_path))
+    for typed in (("cache", "prune"), ("cache", "remove", "hf:o/r"), ("model", "remove", "hf:o/r/m.gguf")):
+        refused = run(tmp_path, *typed)
+        assert refused.code == 2
+        assert "--yes" in refused.err
+        assert "to be freed" in refused.out
+        assert run(tmp_path, *typed, "--dry-run").code == 0
+    assert on_disk(hub_folder(tmp_path)) == before
+    pruned = run(tmp_path, "cache", "prune", "--yes", "--json")
+    assert pruned.json["data"]["frees_bytes"] == 5000
+    assert run(tmp_path, "cache", "remove", "hf:o/r", "--yes").code == 0
+    assert on_disk(hub_folder(tmp_path)) == {}
+    again = run(tmp_path, "cache", "remove", "hf:o/r", "--yes")
+    assert again.code == 1
+    assert "not in the cache" in again.err
+
+
+def test_verify_finds_one_flipped_byte_and_fetches_that_file_alone(tmp_path: Path) -> None:
+    files = {"m.gguf": MODEL, "other.gguf": MODEL + b"\0" * 8, "config.json": b'{"a": 1}'}
+    folder = lay_out(hub_folder(tmp_path), "o/r", files, FIRST)
+    assert run(tmp_path, "cache", "verify").code == 0
+    blob = folder / "blobs" / blob_name("m.gguf", MODEL)
+    blob.write_bytes(MODEL[:50] + bytes([MODEL[50] ^ 1]) + MODEL[51:])
+    told = run(tmp_path, "cache", "verify", "--dry-run")
+    assert told.code == 1
+    assert "broken" in told.out
+    offline = run(tmp_path, "cache", "verify", "--yes")
+    assert (offline.code, "HF_HUB_OFFLINE" in offline.err) == (1, True)
+    with loopback_hub({"o/r": Repository(files, commit=FIRST)}) as hub:
+        mended = run(tmp_path, "cache", "verify", "hf:o/r", "--yes", HF_ENDPOINT=hub.url, HF_HUB_OFFLINE="0")
+        assert mended.code == 0, mended.err
+        assert set(hub.sent) == {"m.gguf"}, "only what is broken is fetched"
+    assert blob.read_bytes() == MODEL
+    assert run(tmp_path, "cache", "verify").code == 0
+
+
+def test_verify_tells_of_an_added_file_that_changed(tmp_path: Path) -> None:
+    path = tmp_path / "mine.gguf"
+    path.write_bytes(MODEL)
+    run(tmp_path, "model", "add", "mine", path)
+    path.write_bytes(MODEL[:-1] + bytes([MODEL[-1] ^ 1]))
+    done = run(tmp_path, "cache", "verify", "mine", "--yes")
+    assert done.code == 1
+    assert "a file of yours" in done.err
+
+
+@pytest.mark.parametrize("is_linkable", [True, False])
+def test_a_move_that_ends_after_any_step_leaves_every_model_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_linkable: bool
+) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(18, "another file system")
+
+    if not is_linkable:
+        monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.chdir(tmp_path)
+    steps, ended = 0, False
+    while not ended:
+        home = tmp_path / f"home{steps}"
+        monkeypatch.setenv("SHORTLIST_HOME", str(home))
+        for name in ("notes-small", "notes-medium"):
+            place = demo.demo_model_path(name)
+            assert shortlist("model", "add", f"my-{name}", place, "--copy", cwd=tmp_path).code == 0
+        moving = move_store(load(), tmp_path / f"target{steps}")
+        told = list(islice(moving, steps))
+        ended = bool(told) and told[-1].startswith("removed")
+        del moving  # it never goes on from where it stands, as after a kill
+        for attempt in (0, 1):
+            for name in ("notes-small", "notes-medium"):
+                path = resolve(f"my-{name}", load_library(home)).path
+                assert path is not None
+                assert path.read_bytes() == demo.demo_model_path(name).read_bytes()
+            if attempt == 0 and not ended:
+                list(move_store(load(), tmp_path / f"target{steps}"))
+        assert load().store == tmp_path / f"target{steps}"
+        assert not (home / "models").exists(), "the old place is empty and gone"
+        steps += 1
+    assert steps >= 6
+
+
+def test_a_move_killed_in_the_middle_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("SHORTLIST_HOME", str(home))
+    big = tmp_path / "big.gguf"
+    big.write_bytes(MODEL + os.urandom(40 * 10**6))
+    for number in range(3):
+        assert shortlist("model", "add", f"big-{number}", big, "--copy", cwd=tmp_path).code == 0
+    for round_ in range(6):
+        target = tmp_path / f"target{round_}"
+        process = subprocess.Popen(
+            argv("cache", "move", target), cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
+        )
+        assert process.stderr is not None
+        for _ in range(round_):
+            process.stderr.readline()
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        for number in range(3):
+            path = resolve(f"big-{number}", load_library(home)).path
+            assert path is not None
+            assert path.stat().st_size == big.stat().st_size
+    assert shortlist("cache", "move", tmp_path / "last", cwd=tmp_path).code == 0
+    assert shortlist("cache", "verify", cwd=tmp_path, HF_HOME=str(tmp_path / "hf")).code == 0
