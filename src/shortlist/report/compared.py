@@ -234,14 +234,16 @@ def metric_notes(candidate: CandidateChange) -> list[str]:
 
 
 def gate_reasons(gate: Gate | None) -> list[str]:
-    """Why a gate cannot tell; why it fails stands in the sentence."""
-    if gate is None:
-        return []
-    found = []
-    for one in (reason for reason in gate.reasons if reason.verdict == "cannot tell"):
-        what = " ".join(filter(None, (one.candidate, name_of(one.metric) if one.metric else "")))
-        found.append(f"{what}: {one.text}" if what else one.text)
-    return found
+    """Why a gate cannot tell, the same reason once for all that have it; why it fails stands in the sentence."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for one in () if gate is None else gate.reasons:
+        if one.verdict == "cannot tell":
+            metrics = grouped.setdefault((one.candidate, one.text), [])
+            metrics += [name_of(one.metric)] if one.metric else []
+    return [
+        ": ".join(filter(None, (" ".join(filter(None, (candidate, ", ".join(metrics)))), text)))
+        for (candidate, text), metrics in grouped.items()
+    ]
 
 
 # --- what to type next ------------------------------------------------------------------------------------------------
