@@ -156,6 +156,16 @@ def test_a_sweep_that_cannot_be_is_refused(plain_place: None, args: tuple[str, .
     assert said in refused.value.message
 
 
+def test_the_plan_of_a_sweep_is_one_document_and_names_each_value(tmp_path: Path) -> None:
+    args = ("bench", "ttft=1ms,gap=1ms,chunks=4", "--engine", "fake", "--sweep", "concurrency=1,2", "--name", "load")
+    shown = shortlist(*args, "--plan", "--json", cwd=tmp_path).json
+    assert shown["schema"] == "shortlist-sweep-plan"
+    assert [one["name"] for one in shown["data"]] == ["load/concurrency=1", "load/concurrency=2"]
+    assert [one["plan"]["suite"]["load"]["concurrency"] for one in shown["data"]] == [1, 2]
+    told = shortlist(*args, "--plan", cwd=tmp_path).out.splitlines()
+    assert [line for line in told if not line.startswith("round")] == ["load/concurrency=1", "load/concurrency=2"]
+
+
 def test_a_sweep_ends_with_one_table_one_report_and_runs_of_their_own(tmp_path: Path) -> None:
     args = ("--sweep", "rate=50,100", "--arrivals", "constant", "--rounds", 2, "--repeats", 4, "--name", "load")
     done = shortlist(*FAST, *args, "--goodput", "latency<1s", "--need", "latency<2s", cwd=tmp_path)

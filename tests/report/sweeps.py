@@ -1,6 +1,6 @@
 """Sweeps with invented numbers: capacity at four, then only latency grows."""
 
-from shortlist.records import CandidateStatus, Interval, SweptOver
+from shortlist.records import CandidateStatus, ErrorFigures, Interval, MeasuringError, SweptOver
 from shortlist.results.sweep import SweepCurve, SweepPoint, SweepSummary
 
 MS = 10**6
@@ -36,6 +36,12 @@ def point(value: float, speed: float, latency_ms: float, *, is_growing: bool = F
     )
 
 
+def error(streams: int) -> MeasuringError:
+    """What a self-test found: 40 µs and ten more with each stream."""
+    one = ErrorFigures(400, 5000, 20000, 30000 + 10000 * streams, 200000)
+    return MeasuringError(streams, 25, 400, 0, one, one, one, one, 1000, "kernel", "2026-11-02T08:00:00.000Z", "b")
+
+
 def made_sweep(over: SweptOver = "concurrency", models: tuple[tuple[str, float, float], ...] = MODELS) -> SweepSummary:
     curves = tuple(
         SweepCurve(
@@ -61,4 +67,5 @@ def made_sweep(over: SweptOver = "concurrency", models: tuple[tuple[str, float, 
         goodput=("ttft<500ms",),
         warnings=("rate 16: smollm2-1.7b@q4_0: the backlog grew",) if over == "rate" else (),
         decisions={"4": "Ship qwen2.5-1.5b@q4_0."},
+        measuring_errors=(*(error(streams) for streams in (1, 2, 4, 8)), None),
     )

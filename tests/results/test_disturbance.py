@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 
 from results.made_run import make_run
-from shortlist.measure.causes import kind_of, summed_up
+from shortlist.measure.causes import kind_of, said_once, summed_up
 from shortlist.records import RESENT, Event, Run, Sample
 from shortlist.report.wording import disturbance_notes
 from shortlist.results.metrics import latency_ns
@@ -39,9 +39,9 @@ def test_figures_are_shown_with_and_without_where_they_differ() -> None:
         assert with_ is not None
         assert without is not None
         assert with_ > without
-        assert f"{one.disturbed} of {one.n} requests stayed disturbed ({CAUSE}) and are counted" in " ".join(
-            summary.warnings
-        )
+    (told,) = (one for one in summary.warnings if "stayed disturbed" in one)
+    labels = ", ".join(one.label for one in summary.candidates if one.disturbed)
+    assert told == f"{labels}: 2 of 20 requests stayed disturbed ({CAUSE}) and are counted"
     notes = " ".join(disturbance_notes(summary))
     assert "with," in notes
     assert "without" in notes
@@ -55,6 +55,21 @@ def test_where_they_do_not_differ_nothing_is_shown_twice() -> None:
     summary = summarise(with_causes(same, 10))
     assert any(one.disturbed for one in summary.candidates)
     assert not any(" with, " in note for note in disturbance_notes(summary))
+
+
+def test_a_noisy_host_and_a_late_client_are_told_once_for_all_whom_they_concern() -> None:
+    late = {one.id: number for number, one in enumerate(RUN.samples)}
+    samples = tuple(replace(one, sent_ns=one.due_ns + 10**8 + late[one.id] * 10**6) for one in RUN.samples)
+    summary = summarise(with_causes(replace(RUN, samples=samples), 2))
+    (noisy,) = (one for one in summary.warnings if "too noisy" in one)
+    labels = ", ".join(one.label for one in summary.candidates if one.disturbed > 0.2 * one.n)
+    assert labels.count(",") == 3
+    assert noisy.startswith(f"{labels}: the host was too noisy: ")
+    assert noisy.endswith(f"requests were disturbed ({CAUSE}); speed is not concluded from")
+    (told,) = (one for one in summary.warnings if "the client was late" in one)
+    measured = ", ".join(one.label for one in summary.candidates if one.n > one.failed)
+    assert told.startswith(f"{measured}: the client was late: requests were sent up to ")
+    assert "–" in told
 
 
 def test_a_run_in_peace_says_nothing_of_it() -> None:
@@ -107,6 +122,12 @@ def test_what_was_measured_again_and_what_was_not_visible_is_told_once() -> None
 )
 def test_causes_that_differ_in_a_number_are_one(causes: list[str], summed: tuple[str, ...]) -> None:
     assert summed_up(causes) == summed
+
+
+def test_what_was_summed_up_before_is_summed_up_again_as_one_range() -> None:
+    assert summed_up(["apt took 0.3–1.2 cores", "apt took 1.4 cores"]) == ("apt took 0.3–1.4 cores",)
+    told = [("a", "90 of 90 (apt took 0.3–1.2 cores)"), ("b", "it rained"), ("c", "88 of 90 (apt took 1.4 cores)")]
+    assert said_once(told) == ["a, c: 88–90 of 90 (apt took 0.3–1.4 cores)", "b: it rained"]
 
 
 def test_the_kind_of_a_cause_has_no_numbers() -> None:

@@ -89,12 +89,12 @@ def figures(load: LoadShape, *rounds: list[Sample]) -> dict[str, Interval]:
 
 
 def warnings(load: LoadShape, *rounds: list[Sample]) -> str:
-    return " / ".join(load_warnings("m", requests(*rounds), figures(load, *rounds), load))
+    return " / ".join(load_warnings(requests(*rounds), figures(load, *rounds), load))
 
 
 def test_growth_is_told_with_its_numbers_and_a_settled_load_says_nothing() -> None:
     told = warnings(OPEN, queue(20, 100, 60), queue(20, 101, 60))
-    assert told.startswith("m: 20.0 requests/s were asked and 9.95 completed; 50 % of the arrivals piled up")
+    assert told.startswith("20.0 requests/s were asked and 9.95 completed; 50 % of the arrivals piled up")
     assert warnings(OPEN, queue(20, 30, 60), queue(20, 31, 60)) == ""
 
 

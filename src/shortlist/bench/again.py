@@ -20,6 +20,9 @@ from shortlist.units import counted
 MOST_DISTURBED = 0.20
 """A block with more than this share of its cells disturbed is run again whole."""
 
+STAYS_BUSY = "and counted: the host stays busy"
+"""How the message ends that a block is kept as it is; on such a host every block has it."""
+
 PASSES = 2
 """So often are disturbed cells measured again in their block; then the least disturbed attempt counts."""
 
@@ -204,7 +207,7 @@ class Attempts:
 
     def tell_kept(self, repeat: Repeat) -> None:
         """The host stays busy, and what was measured is kept."""
-        repeat.tell(f"{self._told(self.disturbed)}, of {len(self._by_cell)}, and counted: the host stays busy")
+        repeat.tell(f"{self._told(self.disturbed)}, of {len(self._by_cell)}, {STAYS_BUSY}")
 
     async def _settle(self, repeat: Repeat) -> None:
         if self._watch is not None:

@@ -17,6 +17,7 @@ from shortlist.choose.scorecard import scorecards
 from shortlist.choose.sensitivity import flips_of, sweep
 from shortlist.choose.sentence import amount, say_decision
 from shortlist.errors import BadInput
+from shortlist.measure.causes import said_once
 from shortlist.models.licence import Action
 from shortlist.records import Choice, Exclusion, Flip, Run
 from shortlist.stats.equivalence import WITHIN_ERROR, Comparison, compare_all
@@ -265,9 +266,8 @@ def _notes(case: Case) -> tuple[str, ...]:
     if not case.compared.preferences and len(evidence.candidates) > 1:
         found.append("nothing that was measured can be preferred by")
     found += [f"not measured: {one}" for one in evidence.skipped]
-    found += [
-        f"{one.label}: {one.noise}; nothing is concluded from its speed" for one in evidence.candidates if one.noise
-    ]
+    noisy = said_once((one.label, one.noise) for one in evidence.candidates if one.noise)
+    found += [f"{text}; nothing is concluded from speed" for text in noisy]
     if not evidence.candidates:
         found.append("no candidate was measured")
     return tuple(found)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shortlist.bench.roster import Roster
     from shortlist.bench.session import Session
     from shortlist.models.listing import Listing
-    from shortlist.records import Run, Suite
+    from shortlist.records import Plan, Run, Suite
     from shortlist.results.store import Store
 
 
@@ -262,13 +262,17 @@ def fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, flo
             session = replace(session, info=replace(session.info, plan=plan))
     bases = sorted({pace.basis for pace in by_candidate.values()})
     estimate = blocks_ns(plan, session.blocks_left, by_candidate)
-    sizes = ((plan.candidates, "candidate"), (plan.suite.prompts, "prompt"), (range(plan.suite.rounds), "round"))
-    shape = " × ".join(units.counted(len(some), noun) for some, noun in sizes)
-    shape += f" × {plan.suite.repeats} repeats" if plan.suite.repeats > 1 else ""
     most = " at most" if plan.race else ""
-    say(f"Plan    {shape} = {units.counted(len(plan.cells), 'request')}{most}")
+    say(f"Plan    {plan_words(plan)} = {units.counted(len(plan.cells), 'request')}{most}")
     say(f"Time    about {units.about(estimate)}{most}, {'; '.join(bases)}")
     return with_selftest(session, by_candidate), estimate
+
+
+def plan_words(plan: "Plan") -> str:
+    """`3 candidates × 30 prompts × 5 rounds`."""
+    sizes = ((plan.candidates, "candidate"), (plan.suite.prompts, "prompt"), (range(plan.suite.rounds), "round"))
+    shape = " × ".join(units.counted(len(some), noun) for some, noun in sizes)
+    return shape + (f" × {plan.suite.repeats} repeats" if plan.suite.repeats > 1 else "")
 
 
 def with_selftest(session: "Session", by_candidate: "Mapping[str, Pace]") -> "Session":

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from shortlist import units
+from shortlist.bench.again import STAYS_BUSY
 from shortlist.bench.progress import BlockOver, BlockStarted, ErrorKnown, LookTaken, Measured, Told, Warned
 from shortlist.cli.looks import LookTeller, cells_after
 from shortlist.cli.output import plain, say, wants_ascii, wants_colour
@@ -51,6 +52,10 @@ def block_line(candidate: Candidate, block: Block, samples: tuple[Sample, ...], 
         line += f"   load {units.duration(block.load_ns):>8}"
     if good:
         line += f"   {Medians(good)}"
+    if block.state == "cut" and good:
+        line += "   run again"
+    elif disturbed := sum(bool(s.causes) for s in samples):
+        line += f"   ! {disturbed} disturbed"
     if block.error is not None:
         line += f"   {block.state}: {block.error.message.splitlines()[0][:120]}"
     return line.rstrip()
@@ -61,6 +66,20 @@ def error_line(told: ErrorKnown) -> str:
     return f"Error   self-test: {error_words(told.error)}"
 
 
+class _Warnings:
+    """Lets a warning pass; that the host stays busy only once, for the lines of blocks go on to say it."""
+
+    def __init__(self) -> None:
+        self._has_told_busy = False
+
+    def is_news(self, told: Warned) -> bool:
+        """Whether it is worth a line."""
+        is_busy = told.text.endswith(STAYS_BUSY)
+        is_news = not (is_busy and self._has_told_busy)
+        self._has_told_busy |= is_busy
+        return is_news
+
+
 class LineProgress:
     """For logs and CI: a dated line per block, no carriage return, no colour.
 
@@ -68,7 +87,7 @@ class LineProgress:
     """
 
     def __init__(self, plan: Plan, *, tells_error: bool = True) -> None:
-        self._tells_error = tells_error
+        self._tells_error, self._warnings = tells_error, _Warnings()
         self._width = max(len(c.label) for c in plan.candidates)
         self._looks = LookTeller(plan)
 
@@ -87,7 +106,7 @@ class LineProgress:
                 say(f"{local_hms()} {line}")
         elif isinstance(told, ErrorKnown) and self._tells_error:
             say(error_line(told))
-        elif isinstance(told, Warned):
+        elif isinstance(told, Warned) and self._warnings.is_news(told):
             say(f"{local_hms()} warning: {told.text}")
 
 
@@ -99,7 +118,7 @@ class LiveProgress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         self._width = max(len(c.label) for c in plan.candidates)
-        self._plan, self._looks = plan, LookTeller(plan)
+        self._plan, self._looks, self._warnings = plan, LookTeller(plan), _Warnings()
         self._is_ascii = wants_ascii(asked=False, stream=sys.stderr)
         console = Console(stderr=True, no_color=not wants_colour(sys.stderr), highlight=False, safe_box=self._is_ascii)
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn())
@@ -149,7 +168,7 @@ class LiveProgress:
             self._progress.update(self._all, total=self._left)
         elif isinstance(told, ErrorKnown):
             self._print(error_line(told))
-        elif isinstance(told, Warned):
+        elif isinstance(told, Warned) and self._warnings.is_news(told):
             self._print(f"! {told.text}")
 
     def _count(self, cell: str | None) -> None:

@@ -54,6 +54,7 @@ def list_(*, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(*, run: str, base: str | None, as_json: bool) -> None:
     """What a run came to, or a sweep by its name."""
+    from shortlist.cli.report import priced
     from shortlist.cli.report import show as show_summary
     from shortlist.cli.sweeping import show_sweep, sweep_of
     from shortlist.results.summary import summarise
@@ -68,7 +69,7 @@ def show(*, run: str, base: str | None, as_json: bool) -> None:
     if before is not None:
         _show_worse(before, whole, as_json=as_json)
         return
-    summary = summarise(whole)
+    summary = summarise(priced(whole))
     show_summary(summary, as_json=as_json, is_ascii=settings.load().ascii)
 
 

@@ -9,13 +9,14 @@ import click
 
 from shortlist import units
 from shortlist.cli.choose import decide_and_store, read_needs
-from shortlist.cli.output import say, wants_ascii
+from shortlist.cli.output import emit, emit_json, say, wants_ascii
 from shortlist.cli.planning import (
     Asked,
     announce,
     announce_energy,
     earlier_runs,
     fresh,
+    plan_words,
     resumed,
     show_plan,
     tariff_of,
@@ -93,13 +94,23 @@ def bench_sweep(sessions: "tuple[Session, ...]", store: "Store", settings: Setti
     announce(sessions[0], has_load=False)
     announce_energy(settings)
     if asked.plan:
-        for session in sessions:
-            show_plan(session, asked)
-        return 0
+        return _show_plans(sessions, asked)
     connection = Connection(settings.api_key_file, headers(asked.header), tariff_of(settings))
     if any(session.cells_left for session in sessions):
         _carry_out(sessions, store, connection, (asked, repeated(settings, asked)))
     return _conclude(store, sessions, settings, asked)
+
+
+def _show_plans(sessions: "tuple[Session, ...]", asked: Asked) -> int:
+    """Each value's blocks under its name; as JSON one document, since two would be none."""
+    if asked.as_json:
+        plans = [{"name": session.info.name, "plan": session.info.plan} for session in sessions]
+        emit_json("shortlist-sweep-plan", plans)
+        return 0
+    for session in sessions:
+        emit(str(session.info.name))
+        show_plan(session, asked)
+    return 0
 
 
 def _fit(sessions: "tuple[Session, ...]", store: "Store", asked: Asked) -> "tuple[Session, ...]":
@@ -126,9 +137,7 @@ def _fit(sessions: "tuple[Session, ...]", store: "Store", asked: Asked) -> "tupl
     plan, sweep = sessions[0].info.plan, sessions[0].info.sweep
     values = "" if sweep is None else f"{sweep.over} {', '.join(f'{value:g}' for value in sweep.values)}"
     requests = sum(len(session.info.plan.cells) for session in sessions)
-    sizes = f"{len(plan.candidates)} candidates × {len(plan.suite.prompts)} prompts × {plan.suite.rounds} rounds"
-    repeats = f" × {plan.suite.repeats} repeats" if plan.suite.repeats > 1 else ""
-    say(f"Sweep   {values}; each {sizes}{repeats}: {requests} requests in all")
+    say(f"Sweep   {values}; each {plan_words(plan)}: {requests} requests in all")
     bases = sorted({pace.basis for pace in by_candidate.values()})
     say(f"Time    about {units.about(estimate(sessions))}, {'; '.join(bases)}")
     return tuple(with_selftest(session, by_candidate) for session in sessions)

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable
 
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:–\d+(?:\.\d+)?)?")
+"""A number, or a range of them as `summed_up` makes it."""
 
 
 def kind_of(cause: str) -> str:
@@ -26,6 +27,17 @@ def _ranged(causes: list[str]) -> str:
     return _NUMBER.sub(lambda _: next(ranges), causes[0])
 
 
+def said_once(told: Iterable[tuple[str, str]]) -> list[str]:
+    """`label: text` in their order; texts that differ in numbers alone are one, behind all their labels."""
+    grouped: dict[str, list[tuple[str, str]]] = {}
+    for label, text in told:
+        grouped.setdefault(kind_of(text), []).append((label, text))
+    return [
+        f"{', '.join(label for label, _ in some)}: {summed_up((text for _, text in some), most=1)[0]}"
+        for some in grouped.values()
+    ]
+
+
 def _range(numbers: set[str]) -> str:
-    ordered = sorted(numbers, key=float)
+    ordered = sorted({end for number in numbers for end in number.split("–")}, key=float)
     return ordered[0] if len(ordered) == 1 else f"{ordered[0]}–{ordered[-1]}"

@@ -10,6 +10,7 @@ from shortlist.report.escape import ascii_only, is_ascii_wanted, one_line
 from shortlist.report.numbers import NOTHING, with_error
 from shortlist.report.terminal import padded, print_lines, wrapped
 from shortlist.results.sweep import SweepPoint, SweepSummary
+from shortlist.units import counted, duration
 
 COLUMNS = (
     ("latency", "latency.mean"),
@@ -28,19 +29,30 @@ def sweep_line(summary: SweepSummary) -> str:
     """What was swept, in one line."""
     values = ", ".join(f"{value:g}" for value in summary.values)
     repeats = f" × {summary.repeats} repeats" if summary.repeats > 1 else ""
-    shape = f"{summary.prompts} prompts × {summary.rounds} rounds{repeats}"
+    shape = f"{counted(summary.prompts, 'prompt')} × {counted(summary.rounds, 'round')}{repeats}"
     return f"Sweep {summary.name}@{summary.sweep} · {summary.over} {values} · {shape} each"
 
 
 def sweep_notes(summary: SweepSummary) -> tuple[str, ...]:
     """What stands under the table."""
     found = [f"± is half the {summary.level * 100:.0f} % interval over rounds; low–high where it is lopsided."]
+    if summary.measuring_errors:
+        found.append(_measuring_words(summary))
     if summary.goodput:
         found.append(f"goodput: requests/s with {' and '.join(summary.goodput)}")
     if any(point.is_growing for curve in summary.curves for point in curve.points):
         found.append("! the backlog grew: latency depends on how long was measured, and has no upper end")
     found += [f"{summary.over} {value}: {sentence}" for value, sentence in summary.decisions.items()]
     return tuple(found)
+
+
+def _measuring_words(summary: SweepSummary) -> str:
+    """How far our own measuring may be off at each value."""
+    errors = [one for one in summary.measuring_errors if one is not None]
+    known = dict.fromkeys(f"±{duration(one.error_ns)} at {counted(one.streams, 'stream')}" for one in errors)
+    if len(errors) < len(summary.measuring_errors):
+        known["not known for the rest" if known else "not known"] = None
+    return f"Measuring error: {', '.join(known)}; not in the ± above"
 
 
 def cells(point: SweepPoint, figures: tuple[str, ...]) -> list[str]:

@@ -29,10 +29,11 @@ def run_line(summary: RunSummary) -> str:
     """What was run, in one line."""
     name = f"{summary.name}@{summary.short_id}" if summary.name else summary.short_id
     shape = load_words(summary.load)
+    size = f"{counted(len(summary.prompts), 'prompt')} × {counted(summary.rounds, 'round')}"
     looks = f" · {summary.looks} looks" if summary.looks > 1 else ""
     race = f" · {summary.race}" if summary.race else ""
     flags = "".join(f" · {flag}" for flag in summary.flags)
-    return f"Run {name} · {len(summary.prompts)} prompts × {summary.rounds} rounds · {shape}{looks}{race}{flags}"
+    return f"Run {name} · {size} · {shape}{looks}{race}{flags}"
 
 
 def load_words(load: LoadShape) -> str:

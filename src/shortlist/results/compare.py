@@ -174,12 +174,10 @@ def _rounds_unlike(base: Run, head: Run) -> tuple[str, ...]:
 def _loads(opened: Sequence[Sides]) -> tuple[str, ...]:
     """Where a load that was asked for was not reached."""
     found = [
-        f"{name}: {warning}"
+        f"{name}: {side.summary.label}: {warning}"
         for sides in opened
         for name, side in (("BASE", sides.base), ("HEAD", sides.head))
-        for warning in load_warnings(
-            side.summary.label, side.requests, side.summary.figures, side.run.info.plan.suite.load
-        )
+        for warning in load_warnings(side.requests, side.summary.figures, side.run.info.plan.suite.load)
     ]
     return tuple(dict.fromkeys(found))
 

@@ -168,8 +168,8 @@ def without_far_ends(figures: Mapping[str, Interval]) -> dict[str, Interval]:
     return found
 
 
-def load_warnings(label: str, requests: Requests, figures: Mapping[str, Interval], load: LoadShape) -> list[str]:
-    """What a reader must know of the load: each warning names its cause."""
+def load_warnings(requests: Requests, figures: Mapping[str, Interval], load: LoadShape) -> list[str]:
+    """What a reader must know of a candidate's load: each warning names its cause."""
     if not requests.items:
         return []
     texts = [_late_warning(figures)]
@@ -177,7 +177,7 @@ def load_warnings(label: str, requests: Requests, figures: Mapping[str, Interval
         texts.append(_concurrency_warning(figures, load.concurrency))
     else:
         texts += [_rate_warning(requests, figures), _backlog_warning(figures, load)]
-    return [f"{label}: {text}" for text in texts if text]
+    return [text for text in texts if text]
 
 
 def _point(figures: Mapping[str, Interval], name: str) -> float | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
-from shortlist.measure.causes import summed_up
+from shortlist.measure.causes import said_once, summed_up
 from shortlist.records import (
     RESENT,
     Block,
@@ -311,15 +311,11 @@ def _warnings(run: Run, candidates: Sequence[CandidateSummary]) -> tuple[str, ..
     for one in candidates:
         if one.cached_tokens and not options[one.candidate].prefix_cache:
             found.append(f"{one.label}: up to {one.cached_tokens} prompt tokens came from a cache, so TTFT is too good")
-        if noise := noise_of(one):
-            found.append(f"{one.label}: {noise}; its speed is not concluded from")
-        elif one.disturbed:
-            by = "; ".join(one.causes)
-            found.append(f"{one.label}: {one.disturbed} of {one.n} requests stayed disturbed ({by}) and are counted")
         if len(one.token_basis) > 1:
             found.append(
                 f"{one.label}: tokens were counted on {len(one.token_basis)} bases: {', '.join(one.token_basis)}"
             )
+    found += said_once(_disturbed_warnings(candidates))
     bases = {basis for one in candidates for basis in one.token_basis}
     if len(bases) > 1:
         found.append("tokens of the candidates were counted on different bases: compare characters/s instead")
@@ -336,6 +332,15 @@ def _warnings(run: Run, candidates: Sequence[CandidateSummary]) -> tuple[str, ..
     return tuple(dict.fromkeys(found))
 
 
+def _disturbed_warnings(candidates: Sequence[CandidateSummary]) -> Iterator[tuple[str, str]]:
+    for one in candidates:
+        if noise := noise_of(one):
+            yield one.label, f"{noise}; speed is not concluded from"
+        elif one.disturbed:
+            by = "; ".join(one.causes)
+            yield one.label, f"{one.disturbed} of {one.n} requests stayed disturbed ({by}) and are counted"
+
+
 def _load_figures(run: Run, requests: Requests, manner: Manner) -> dict[str, Interval]:
     suite = run.info.plan.suite
     warmups = suite.warmup * suite.load.concurrency
@@ -345,5 +350,8 @@ def _load_figures(run: Run, requests: Requests, manner: Manner) -> dict[str, Int
 
 def _load_warnings(run: Run, candidates: Sequence[CandidateSummary], requests: Mapping[str, Requests]) -> Iterator[str]:
     load = run.info.plan.suite.load
-    for one in candidates:
-        yield from load_warnings(one.label, requests.get(one.candidate, Requests(())), one.figures, load)
+    yield from said_once(
+        (one.label, text)
+        for one in candidates
+        for text in load_warnings(requests.get(one.candidate, Requests(())), one.figures, load)
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shortlist.records import CandidateStatus, Interval, LoadShape, Run, SweptOver
+from shortlist.records import CandidateStatus, Interval, LoadShape, MeasuringError, Run, SweptOver
 from shortlist.results.figures import RunSummary
 from shortlist.results.reached import is_growing
 from shortlist.results.summary import summarise
@@ -33,7 +33,10 @@ class SweepCurve:
 
 @dataclass(frozen=True, slots=True)
 class SweepSummary:
-    """A sweep, summarised. `decisions`: value → what its needs came to; `runs`: the names of the runs."""
+    """A sweep, summarised. `decisions`: value → what its needs came to; `runs`: the names of the runs.
+
+    `measuring_errors`: what the self-test found for each of `runs`, None where nobody knows.
+    """
 
     sweep: str
     name: str
@@ -50,6 +53,7 @@ class SweepSummary:
     goodput: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     decisions: Mapping[str, str] = field(default_factory=dict)
+    measuring_errors: tuple[MeasuringError | None, ...] = ()
 
     @property
     def axis(self) -> str:
@@ -90,6 +94,7 @@ def summarise_sweep(runs: Sequence[Run], decisions: Mapping[str, str] | None = N
         goodput=first.goodput,
         warnings=tuple(warnings),
         decisions=decisions or {},
+        measuring_errors=tuple(summary.measuring_error for summary in summaries),
     )
 
 
