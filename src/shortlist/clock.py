@@ -5,9 +5,10 @@ Whatever waits takes a `Clock`, so that a test can run it on a virtual-time even
 """
 
 import asyncio
+import threading
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -55,6 +56,11 @@ def sleep_blocking_ns(duration_ns: int) -> None:
     time.sleep(max(0, duration_ns) / 1e9)
 
 
+def wait_blocking_ns(event: threading.Event, duration_ns: int) -> bool:
+    """Block this thread until the event or for so long; whether it was the event."""
+    return event.wait(max(0, duration_ns) / 1e9)
+
+
 def monotonic_ns() -> int:
     """The machine's monotonic clock, where no `Clock` is at hand (threads, children)."""
     return time.monotonic_ns()
@@ -73,6 +79,25 @@ def thread_cpu_ns() -> int:
 def wall_ns() -> int:
     """Nanoseconds since 1970, UTC; steps when the clock is set."""
     return time.time_ns()
+
+
+def next_local_ns(hour: int, minute: int, wall: int) -> int:
+    """The wall stamp at which the local clock next shows this time, today or tomorrow.
+
+    A time that a change to summer time leaves out is an hour later that day.
+    """
+    now = datetime.fromtimestamp(wall / 1e9).astimezone()
+    for days in (0, 1, 2):
+        day = (now + timedelta(days=days)).date()
+        then = datetime(day.year, day.month, day.day, hour, minute).astimezone()
+        if then > now:
+            break
+    return round(then.timestamp() * 1e9)
+
+
+def local_minute(wall: int) -> str:
+    """A wall stamp as the local clock shows it: `2026-11-27 02:00`."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(wall / 1e9))
 
 
 _NARROW_NS = 2_000

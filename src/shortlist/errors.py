@@ -11,6 +11,8 @@ ShortlistError                 exit 1
 ├── DoesNotFit                 exit 1   a model that takes more memory or disk than there is
 ├── LicenceRefused             exit 1   a model whose licence the policy file does not let pass
 ├── HubError                   exit 1   the Hub could not be asked, or said no
+│   ├── HostRefused                     a request would go to a host or an address that is not allowed
+│   └── Unverified                      what came is not what was promised: its digest, its length or its kind
 ├── EngineError                exit 1   an engine process did not start, died, or is not what was asked
 │   ├── EngineNotReady
 │   ├── EngineCrashed
@@ -96,7 +98,21 @@ class LicenceRefused(ShortlistError):
 
 
 class HubError(ShortlistError):
-    """The Hub could not be reached, or it refused."""
+    """The Hub could not be reached, or it refused. `is_passing`: another try may help, after `retry_after_s`."""
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, is_passing: bool = False, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.is_passing, self.retry_after_s = is_passing, retry_after_s
+
+
+class HostRefused(HubError):
+    """A request, or a redirect, to a host or an address that models are not fetched from."""
+
+
+class Unverified(HubError):
+    """What was fetched is not what was promised; nothing of it was kept."""
 
 
 class EngineError(ShortlistError):

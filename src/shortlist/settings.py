@@ -162,6 +162,9 @@ class Settings:
     licence_policy: Path | None = _setting(
         _path, None, "file that says which licence classes are allowed, reviewed or refused; unset: nothing is refused"
     )
+    hub_hosts: tuple[str, ...] = _setting(
+        _names, (), "hosts that models may be fetched from beside HF_ENDPOINT's and Hugging Face's, with commas between"
+    )
     watch: bool = _setting(_flag, True, "watch the host while it measures, and measure again what others disturbed")
     watts: float | None = _setting(
         _number(float, 0.0, 1e6), None, "watts that the host draws at work, where no counter of energy can be read"

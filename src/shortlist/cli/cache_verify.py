@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ import click
 from shortlist import settings as settings_file
 from shortlist import units
 from shortlist.cli.cache_prune import agree
+from shortlist.cli.downloading import show
 from shortlist.cli.output import emit, emit_json, say
 from shortlist.errors import BadInput, HubError
 from shortlist.records import Json
@@ -87,8 +89,9 @@ def _repository(settings: "Settings", model: str) -> str:
 
 def _mend(bad: "list[Checked]", *, yes: bool) -> list[str]:
     """The places that are good now; each of the others is told with what to do."""
-    from shortlist.modelfile import sha256_file
-    from shortlist.models.hub import fetch_again
+    from shortlist.models.cache import hub_cache
+    from shortlist.models.download import fetch_again
+    from shortlist.models.transfer import Line
 
     ours = [one for one in bad if one.repository and one.name and one.revision]
     for one in bad:
@@ -102,14 +105,11 @@ def _mend(bad: "list[Checked]", *, yes: bool) -> list[str]:
         assert one.repository is not None
         assert one.name is not None
         try:
-            path = fetch_again(one.repository, one.name, one.revision)
+            with show(one.name, one.size_bytes) as meter:
+                fetch_again(one.repository, one.name, one.revision, hub_cache(), Line(meter, Event()))
         except HubError as error:
             say(f"error: {error.message}")
             say(f"  {error.hint or 'again when the Hub can be reached'}: shortlist cache verify --yes")
-            continue
-        blob = path.resolve()
-        if len(blob.name) == 64 and sha256_file(blob) != blob.name:
-            say(f"error: {one.name}: what the Hub sent is broken too")
             continue
         say(f"mended {one.repository}/{one.name}")
         mended.append(str(one.path))

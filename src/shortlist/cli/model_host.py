@@ -7,13 +7,18 @@ from shortlist import machine
 from shortlist.cli.output import say
 from shortlist.models.catalogue import Library, load_library
 from shortlist.models.fit import DEFAULT_CONTEXT, Load, room
+from shortlist.models.hub_client import allow_hosts
 from shortlist.models.policy import load_policy
 from shortlist.models.rows import Host
 from shortlist.settings import Settings
 
 
 def library_here(settings: Settings) -> Library:
-    """The catalogue with models.json of SHORTLIST_HOME and of this folder; what was passed over is told."""
+    """The catalogue with models.json of SHORTLIST_HOME and of this folder; what was passed over is told.
+
+    What the Hub is asked for those names may go to the hosts of the setting `hub_hosts` too.
+    """
+    allow_hosts(settings.hub_hosts)
     library = load_library(settings.home, Path.cwd())
     for note in library.notes:
         say(f"note: {note}")

@@ -5,7 +5,7 @@ a blob that ends in `.incomplete` is half a download and is never linked. Only n
 importing huggingface_hub, so that listing is quick and works offline.
 A file counts only in the length that the card knows: what downloads asks the repository first (`contact.pin_now`), so
 that the length is the Hub's own.
-Seam: this is the reading half. What writes (`model download`, `update`) keeps to this layout; the cache as a whole is
+This is the reading half: `blobs` writes (`model download`, `update`) and keeps to this layout; the cache as a whole is
 read by `hubcache`, and freed by `prune`.
 """
 
@@ -37,9 +37,14 @@ def room_on_disk(folder: Path) -> int | None:
         return None
 
 
+def storage_folder(root: Path, repository: str) -> Path:
+    """Where the cache keeps a repository of models."""
+    return root / f"models--{repository.replace('/', '--')}"
+
+
 def snapshots(root: Path, repository: str, revision: str | None = None) -> Iterator[Path]:
     """The folders of a repository's fetched commits: the revision asked for, else `main`'s first, then the others'."""
-    place = root / f"models--{repository.replace('/', '--')}"
+    place = storage_folder(root, repository)
     commits = place / "snapshots"
     named = revision or "main"
     first = _commit(place / "refs" / named) or named

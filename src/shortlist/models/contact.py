@@ -1,13 +1,16 @@
 """The first contact with a model's repositories: what the Hub says is kept, and what it says otherwise is told."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from shortlist.clock import iso, wall_ns
+from shortlist.errors import Unverified
 from shortlist.models import hub, pins
 from shortlist.models.catalogue import Found
+from shortlist.models.hub import Contact
 from shortlist.models.licence import class_of_tag
-from shortlist.models.pins import Pin
+from shortlist.models.pins import Pin, load_pins
 from shortlist.records import ModelFile
 from shortlist.units import counted
 
@@ -29,6 +32,37 @@ def pin_now(found: Found, home: Path) -> Iterator[str]:
         for variant in found.card.variants:
             if variant.repository == repository:
                 yield from _differences(variant.files, pin)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What counts of a repository here: a commit with its files, and what is to be told about it."""
+
+    contact: Contact
+    notes: tuple[str, ...] = ()
+
+
+def ask(repository: str, home: Path, revision: str | None = None, *, keeps: bool = True) -> Answer:
+    """A repository at the revision that counts: the one asked for, else the pinned one, else the newest, pinned now.
+
+    `keeps` False writes nothing. Raises HubError; Unverified where the Hub tells of a pinned commit what it once told
+    otherwise.
+    """
+    pin = None if revision else load_pins(home).get(repository)
+    told = hub.contact(repository, pin.revision if pin else revision)
+    if pin is not None:
+        for path, file in pin.files.items():
+            now = told.files.get(path)
+            if file.sha256 and (now is None or now.sha256 != file.sha256):
+                raise Unverified(
+                    f"{repository}/{path}: the Hub tells another digest of commit {pin.revision[:12]} than at {pin.at}",
+                    hint=f"a commit does not change: do not trust it; to start anew, take it out of {home / pins.NAME}",
+                )
+        return Answer(told)
+    if revision is None and keeps:
+        pins.record(home, repository, Pin(told.revision, iso(wall_ns()), dict(told.files)))
+        return Answer(told, (f"{repository}: commit {told.revision[:12]} is pinned in {home / pins.NAME}",))
+    return Answer(told)
 
 
 def _differences(files: tuple[ModelFile, ...], pin: Pin) -> Iterator[str]:

@@ -1,23 +1,34 @@
-"""The Hub, asked: a search, what a repository holds, and the first bytes of a file. The only file that imports
-huggingface_hub, which is loaded when something is asked; it honours HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE.
+"""The Hub, asked: a search, what a repository holds, and the first bytes of a file, through huggingface_hub, which is
+loaded when something is asked; HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are honoured.
 
 The live Hub was not reached when this was written: a loopback server that speaks its protocol stands in the tests.
-Seam: downloads belong beside this, through huggingface_hub's own functions, with the checks on hosts and redirects.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+import msgspec
 
 from shortlist import gguf
 from shortlist.errors import HubError, InvalidModel
 from shortlist.gguf import GgufHeader
+from shortlist.models.hub_client import (
+    TIMEOUT_S,
+    endpoint,
+    is_offline,
+    raise_for_status,
+    request_headers,
+    session,
+    telling,
+)
 from shortlist.records import Json, ModelFile
 
-TIMEOUT_S = 10.0
+__all__ = ["Contact", "Hit", "contact", "is_offline", "read_remote_header", "search"]
+
 MAX_REPLY_BYTES = 32 * 10**6
 HEADER_BYTES = 12 * 2**20
 MOST_HEADER_BYTES = 96 * 2**20
@@ -39,20 +50,37 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A repository as the Hub has it now: its commit, and each file with size and digest where it tells them."""
+    """A repository as the Hub has it now: its commit, and each file with size and digest where it tells them.
+
+    `git_ids`: git's own digest of each file, which is all there is for small ones.
+    """
 
     repository: str
     revision: str
     files: Mapping[str, ModelFile]
     licence: str | None
     is_gated: bool
+    git_ids: Mapping[str, str] = field(default_factory=dict)
 
 
-def is_offline() -> bool:
-    """HF_HUB_OFFLINE is set: nothing may be asked."""
-    from huggingface_hub import constants
+class _Lfs(msgspec.Struct):
+    sha256: str
 
-    return bool(constants.HF_HUB_OFFLINE)
+
+class _Sibling(msgspec.Struct):
+    rfilename: str
+    size: int | None = None
+    blobId: str | None = None  # noqa: N815 - the Hub's name
+    lfs: _Lfs | None = None
+
+
+class _Info(msgspec.Struct):
+    """What the Hub tells of a repository, as far as it is used."""
+
+    sha: str
+    siblings: list[_Sibling] = []
+    tags: list[str] = []
+    gated: bool | str = False
 
 
 def search(text: str, *, form: str | None = None, limit: int = 20) -> list[Hit]:
@@ -68,17 +96,17 @@ def search(text: str, *, form: str | None = None, limit: int = 20) -> list[Hit]:
 
 def contact(repository: str, revision: str | None = None) -> Contact:
     """What a repository holds at a revision (its newest commit). Raises HubError: unreachable, gated, not there."""
-    from huggingface_hub import HfApi
-
-    with _told(repository):
-        info = HfApi().model_info(repository, revision=revision, files_metadata=True, timeout=TIMEOUT_S)
-    files = {}
-    for sibling in info.siblings or ():
-        digest = sibling.lfs.sha256 if sibling.lfs else None
-        files[sibling.rfilename] = ModelFile(sibling.rfilename, sibling.size, digest)
-    if not info.sha:
-        raise HubError(f"{repository}: the Hub names no commit")
-    return Contact(repository, info.sha, files, _licence(info.tags or ()), bool(info.gated))
+    at = f"/revision/{quote(revision, safe='')}" if revision else ""
+    told = _get_json(f"/api/models/{quote(repository)}{at}", [("blobs", "true")], what=repository)
+    try:
+        info = msgspec.convert(told, _Info)
+    except msgspec.ValidationError as error:
+        raise HubError(f"{repository}: the Hub's answer is not what it should be: {error}") from None
+    files = {
+        one.rfilename: ModelFile(one.rfilename, one.size, one.lfs.sha256 if one.lfs else None) for one in info.siblings
+    }
+    git_ids = {one.rfilename: one.blobId for one in info.siblings if one.blobId and not one.lfs}
+    return Contact(repository, info.sha, files, _licence(info.tags), bool(info.gated), git_ids)
 
 
 def read_remote_header(repository: str, file: str, revision: str | None = None) -> GgufHeader:
@@ -89,7 +117,7 @@ def read_remote_header(repository: str, file: str, revision: str | None = None) 
     """
     from huggingface_hub import hf_hub_url
 
-    url = hf_hub_url(repository, file, revision=revision)
+    url = hf_hub_url(repository, file, revision=revision, endpoint=endpoint())
     wanted = HEADER_BYTES
     while True:
         head, total = _read_range(url, f"{repository}/{file}", wanted)
@@ -110,27 +138,11 @@ def read_remote_header(repository: str, file: str, revision: str | None = None) 
         wanted = MOST_HEADER_BYTES
 
 
-def fetch_again(repository: str, file: str, revision: str | None) -> Path:
-    """One file of the cache, from the Hub anew: the old one stays until the new one is whole. Raises HubError."""
-    from huggingface_hub import hf_hub_download
-
-    what = f"{repository}/{file}"
-    if is_offline():
-        raise HubError(f"{what}: HF_HUB_OFFLINE is set, nothing is asked", hint="unset HF_HUB_OFFLINE")
-    with _told(what):
-        try:
-            return Path(hf_hub_download(repository, file, revision=revision, force_download=True))
-        except ValueError as error:  # what huggingface_hub makes of a first request that failed
-            raise error.__cause__ or error from None
-
-
 def _read_range(url: str, what: str, count: int) -> tuple[bytes, int]:
     """The first bytes of a file and its whole length. Raises HubError for a server that does not cut."""
-    from huggingface_hub.utils import build_hf_headers, get_session
-
-    headers = {**build_hf_headers(), "Range": f"bytes=0-{count - 1}", "Accept-Encoding": "identity"}
-    with _told(what), get_session().stream("GET", url, headers=headers, timeout=TIMEOUT_S) as reply:
-        _raise_for_status(reply)
+    headers = {**request_headers(), "Range": f"bytes=0-{count - 1}", "Accept-Encoding": "identity"}
+    with telling(what), session().stream("GET", url, headers=headers, timeout=TIMEOUT_S) as reply:
+        raise_for_status(reply)
         total = reply.headers.get("Content-Range", "").rpartition("/")[2]
         if reply.status_code == 206 and not total.isdigit():
             raise HubError(f"{what}: the server does not say how long the file is")
@@ -143,66 +155,23 @@ def _read_range(url: str, what: str, count: int) -> tuple[bytes, int]:
         return bytes(head[:count]), length
 
 
-def _get_json(path: str, asked: list[tuple[str, str]]) -> Any:
-    from huggingface_hub import constants
-    from huggingface_hub.utils import build_hf_headers, get_session
-
-    url = f"{constants.ENDPOINT}{path}"
+def _get_json(path: str, asked: list[tuple[str, str]], *, what: str = "") -> Any:
+    """An answer of the Hub, of bounded size. Raises HubError."""
+    url = f"{endpoint()}{path}"
     with (
-        _told(url),
-        get_session().stream("GET", url, params=tuple(asked), headers=build_hf_headers(), timeout=TIMEOUT_S) as reply,
+        telling(what or url),
+        session().stream("GET", url, params=tuple(asked), headers=request_headers(), timeout=TIMEOUT_S) as reply,
     ):
-        _raise_for_status(reply)
+        raise_for_status(reply)
         body = bytearray()
         for chunk in reply.iter_bytes():
             body += chunk
             if len(body) > MAX_REPLY_BYTES:
                 raise HubError(f"{url}: the answer is larger than {MAX_REPLY_BYTES // 10**6} MB")
-    import msgspec
-
     try:
         return msgspec.json.decode(bytes(body))
     except msgspec.DecodeError as error:
         raise HubError(f"{url}: the answer is not JSON: {error}") from None
-
-
-def _raise_for_status(reply: Any) -> None:
-    from huggingface_hub.utils import hf_raise_for_status
-
-    if reply.status_code >= 400:
-        reply.read()
-    hf_raise_for_status(reply)
-
-
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    """What goes wrong between here and the Hub, as HubError: told apart by type, each with what to do."""
-    from huggingface_hub import errors
-    from huggingface_hub.utils import httpx
-
-    try:
-        yield
-    except errors.GatedRepoError:
-        hint = "accept its terms on its page with your account, then set HF_TOKEN"
-        raise HubError(f"{what}: the Hub gives this only to those who accepted its terms", hint=hint) from None
-    except errors.RepositoryNotFoundError:
-        hint = "check the name; a private repository needs HF_TOKEN"
-        raise HubError(f"{what}: the Hub has no such repository, or does not show it to you", hint=hint) from None
-    except errors.RevisionNotFoundError:
-        raise HubError(f"{what}: the Hub has no such revision of it", hint="leave the revision out") from None
-    except errors.EntryNotFoundError:
-        raise HubError(f"{what}: the Hub has no such file", hint="shortlist model search NAME") from None
-    except errors.OfflineModeIsEnabled:
-        raise HubError(f"{what}: HF_HUB_OFFLINE is set, nothing is asked", hint="unset HF_HUB_OFFLINE") from None
-    except errors.HfHubHTTPError as error:
-        raise HubError(f"{what}: the Hub answered: {_first_line(error)}") from None
-    except (httpx.HTTPError, OSError) as error:
-        told = _first_line(error) or type(error).__name__
-        raise HubError(f"{what}: the Hub cannot be reached: {told}", hint="check the network, or HF_ENDPOINT") from None
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")[:200]
 
 
 def _hit(entry: Json) -> Hit:
