@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.benches import concurrent, quiet, session
+from bench.benches import QUICK, concurrent, quiet, session
+from bench.noisy import install
 from shortlist.bench.progress import Progress
 from shortlist.bench.session import Connection, Session
 from shortlist.bench.sweep import find_sweep, new_sweep, run_sweep
@@ -89,3 +90,22 @@ def test_a_name_means_its_newest_sweep_and_an_id_that_one(store: Store) -> None:
     assert {run.info.id for run in find_sweep(store, f"load@{sweeps[0].id}")} == {one.info.id for one in first}
     assert find_sweep(store, "load/concurrency=1") == ()
     assert find_sweep(store, "other") == ()
+
+
+def test_a_candidate_that_never_answers_is_given_up_in_each_run_of_a_sweep(store: Store) -> None:
+    """Every round is carried out by itself; what was in vain before is not forgotten between two of them."""
+    shapes = [session(["fail=error-body"], rounds=4, count=2, load=concurrent(n)) for n in (1, 2)]
+    carried_out(new_sweep(shapes, "load", "concurrency"), store)
+    for run in find_sweep(store, "load"):
+        told = [block.error.message if block.error else "" for block in sorted(run.blocks, key=lambda one: one.round)]
+        assert ["not tried again" in one for one in told] == [False, False, True, True]
+
+
+def test_on_a_host_that_stays_busy_a_sweep_runs_two_blocks_again_and_no_more(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, lambda *_: 4.0)
+    shapes = [session([QUICK], rounds=3, count=2, load=concurrent(n), is_watched=True) for n in (1, 2)]
+    carried_out(new_sweep(shapes, "load", "concurrency"), store)
+    states = [block.state for run in find_sweep(store, "load") for block in run.blocks]
+    assert (states.count("cut"), states.count("done")) == (2, 6)

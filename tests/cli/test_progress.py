@@ -21,11 +21,14 @@ def lines(capsys: pytest.CaptureFixture[str], *told: BlockOver | Warned) -> list
     return capsys.readouterr().err.splitlines()
 
 
-def test_that_the_host_stays_busy_is_said_once_and_other_warnings_each_time(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_holds_for_every_block_is_said_once_and_what_is_done_about_a_disturbance_each_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     busy = [Warned(f"m: {count} requests disturbed (apt took 1.4 cores), of 30, {STAYS_BUSY}") for count in (30, 28)]
     other = Warned("m: 1 request disturbed (apt took 1.4 cores); measured again at the end")
-    said = lines(capsys, busy[0], other, busy[1], other)
-    assert [line.partition("warning: ")[2] for line in said] == [busy[0].text, other.text, other.text]
+    warm = Warned("m is loaded warm: another process has its file mapped")
+    said = lines(capsys, busy[0], other, warm, busy[1], other, warm)
+    assert [line.partition("warning: ")[2] for line in said] == [busy[0].text, other.text, warm.text, other.text]
 
 
 def test_a_blocks_line_counts_what_stayed_disturbed_and_says_when_it_is_run_again(

@@ -93,10 +93,9 @@ class Blocks:
         self._plan = job.info.plan
         self._candidates = {c.id: c for c in self._plan.candidates}
         self._prompts = {p.id: p for p in self._plan.suite.prompts}
-        self._dead: Counter[str] = Counter()
         self._attempts: Counter[tuple[str, int]] = Counter(job.attempts)
         self._repeated: set[tuple[str, int]] = set()
-        self._in_vain = 0
+        self._patience = job.patience
         self._files = {candidate: _state_of(path) for candidate, path in job.paths.items()}
         self._residents = Residents(job.open_engine, self._load_spec)
         self._dimensions = Dimensions(job.tariff, job.clock, notes.note)
@@ -130,23 +129,24 @@ class Blocks:
         )
         self._sink.start_block(block)
         self._tell(BlockStarted(candidate, planned))
-        if self._dead[candidate.id] >= MOST_DEAD_BLOCKS:
+        key = self._job.info.id, candidate.id
+        dead = self._patience.dead[key]
+        if dead >= MOST_DEAD_BLOCKS:
             self._fail(
                 planned, block, EngineError(f"not tried again after {MOST_DEAD_BLOCKS} blocks without an answer")
             )
             return False
-        dead = self._dead[candidate.id]
         try:
             return await self._measured(planned, block)
         except (EngineError, EndpointError, BadInput) as error:  # BadInput: what this model cannot be asked
-            self._dead[candidate.id] += 1
+            self._patience.dead[key] += 1
             self._fail(planned, block, error)
             return False
         except BaseException:
             self._finish(candidate, replace(block, state="cut"), [])
             raise
         finally:
-            if not self._plan.suite.is_resident or self._dead[candidate.id] > dead:
+            if not self._plan.suite.is_resident or self._patience.dead[key] > dead:
                 await _to_its_end(self._residents.drop(candidate))
 
     @property
@@ -189,7 +189,7 @@ class Blocks:
         state: BlockState = "done" if len(measured) == len(planned.cells) and not is_repeated else "cut"
         if state == "done" and (crash or not any(s.status in ("ok", "empty", "partial") for s in measured)):
             state = "failed"
-            self._dead[candidate.id] += 1
+            self._patience.dead[self._job.info.id, candidate.id] += 1
         error = SampleError(type(crash).__name__, crash.message) if crash else None
         if state == "failed" and error is None and measured:
             error = measured[-1].error
@@ -216,10 +216,10 @@ class Blocks:
         )
         key = (block.candidate, block.round)
         if not attempts.is_too_disturbed:
-            self._in_vain = 0
+            self._patience.disturbed = 0
             await attempts.again(send, repeat)
-        elif key in self._repeated or self._in_vain >= MOST_IN_VAIN:
-            self._in_vain += 1
+        elif key in self._repeated or self._patience.disturbed >= MOST_IN_VAIN:
+            self._patience.disturbed += 1
             attempts.tell_kept(repeat)
         elif not self._is_over:
             self._repeated.add(key)

@@ -1,5 +1,6 @@
 """What a bench is told: the run, where its models lie, and how an engine of a candidate is opened."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,17 @@ START_LIMIT_NS = 600 * 10**9
 
 NO_WATCH = "no-watch"
 """The stamp of a run that looked for no disturbance."""
+
+
+@dataclass(slots=True)
+class Patience:
+    """What was in vain so far, so that it is not tried without end. The runs of a sweep share one.
+
+    `dead`: blocks without an answer, by run and candidate. `disturbed`: blocks in a row that stayed too disturbed.
+    """
+
+    dead: Counter[tuple[str, str]] = field(default_factory=Counter)
+    disturbed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,7 @@ class Job:
     tariff: Tariff = Tariff()
     course: Course | None = None
     selftest: SelfTested | None = None
+    patience: Patience = field(default_factory=Patience)
 
 
 def load_spec(candidate: Candidate, suite: Suite, path: Path | None, log_dir: Path) -> LoadSpec:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from shortlist.bench.dimensions import Tariff
-from shortlist.bench.job import Job, load_spec
+from shortlist.bench.job import Job, Patience, load_spec
 from shortlist.bench.known_truth import measure_this_host
 from shortlist.bench.pins import check_pins, pins
 from shortlist.bench.plan import extend, make_plan
@@ -168,6 +168,7 @@ async def carry_out(
     *,
     budget_ns: int | None = None,
     on_ack: OnAck | None = None,
+    patience: Patience | None = None,
 ) -> RunState:
     """Run the blocks that are left, and store the state that the run is left in; that state. The caller has the lock.
 
@@ -184,7 +185,8 @@ async def carry_out(
         streams, home = session.selftest_streams, store.path.parent
         tested = None if streams is None else await measure_this_host(home, streams)
         course = _course(session, store, sink)
-        job = replace(_job(session, store, connection, budget_ns), course=course, selftest=tested)
+        job = _job(session, store, connection, budget_ns)
+        job = replace(job, course=course, selftest=tested, patience=patience or Patience())
         state = await Bench(job, sink, progress).run()
         if state == "done" and session.only_round is not None and _is_unfinished(session):
             state = "interrupted"

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from shortlist.bench.job import Patience
 from shortlist.bench.progress import Progress
 from shortlist.bench.session import Connection, Session, carry_out
 from shortlist.clock import SYSTEM, wall_ns
@@ -53,7 +54,7 @@ async def run_sweep(
     """
     deadline_ns = None if budget_ns is None else SYSTEM.now_ns() + budget_ns
     rounds = sorted({block.round for session in sessions for block in session.blocks_left})
-    states: dict[str, RunState] = {}
+    states, patience = dict[str, RunState](), Patience()
     with bench_lock(f"shortlist bench, sweep {sessions[0].info.name}"):
         for number in rounds:
             chance = random.Random(f"{sessions[0].info.plan.suite.order_seed}:{number}:sweep")  # noqa: S311 - an order
@@ -63,7 +64,8 @@ async def run_sweep(
                 if not any(block.round == number for block in one.blocks_left):
                     continue
                 tell = progress(session, number)
-                states[session.info.id] = await carry_out(one, store, connection, tell, budget_ns=left_ns)
+                state = await carry_out(one, store, connection, tell, budget_ns=left_ns, patience=patience)
+                states[session.info.id] = state
                 if left_ns == 0:
                     return "interrupted"
     return next((state for state in ("failed", "interrupted") if state in states.values()), "done")

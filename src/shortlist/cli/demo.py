@@ -18,8 +18,9 @@ NEEDS = AskedNeeds(typed=("p95<2s", "memory<1GB"), prefer="quality,latency")
 @click.command(name="demo")
 @click.option("--rounds", type=int, help="Rounds; each starts a fresh engine per model. [3]")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the report. [shortlist-RUN]")
+@click.option("--ascii/--no-ascii", "is_ascii", default=None, help="Plain ASCII output.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def command(*, rounds: int | None, out: Path | None, as_json: bool) -> int:
+def command(*, rounds: int | None, out: Path | None, is_ascii: bool | None, as_json: bool) -> int:
     """Bench three small models of our own on thirty meeting notes, offline.
 
     They show the method; they are not a taste of local LLMs.
@@ -30,10 +31,11 @@ def command(*, rounds: int | None, out: Path | None, as_json: bool) -> int:
         "temperature": 0,
         "stream": True,
         "engine": "llamacpp",
+        "ascii": is_ascii,
     }
     loaded = settings.load().with_flags(flags)
-    # The demo is about our own three models, whatever the environment says of endpoints and prompts.
-    loaded = loaded.without("endpoint", "prompt", "context")
+    # The demo is about our own three models, whatever the environment says of endpoints, prompts and loads.
+    loaded = loaded.without("endpoint", "prompt", "context", "concurrency", "rate")
     say("Three small models of our own read meeting notes: decision, owner, deadline.")
     say("They show the method; they are not a taste of local LLMs.")
     asked = Asked(

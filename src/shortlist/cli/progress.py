@@ -66,28 +66,32 @@ def error_line(told: ErrorKnown) -> str:
     return f"Error   self-test: {error_words(told.error)}"
 
 
-class _Warnings:
-    """Lets a warning pass; that the host stays busy only once, for the lines of blocks go on to say it."""
+class News:
+    """Lets a warning pass once; what is done about a disturbance each time, for the line of its block comes later.
+
+    That the host stays busy is one warning whatever its numbers: the lines of blocks go on to say it.
+    """
 
     def __init__(self) -> None:
-        self._has_told_busy = False
+        self._told: set[str] = set()
 
     def is_news(self, told: Warned) -> bool:
         """Whether it is worth a line."""
-        is_busy = told.text.endswith(STAYS_BUSY)
-        is_news = not (is_busy and self._has_told_busy)
-        self._has_told_busy |= is_busy
+        key = STAYS_BUSY if told.text.endswith(STAYS_BUSY) else told.text
+        is_news = key not in self._told or (key != STAYS_BUSY and " disturbed (" in key)
+        self._told.add(key)
         return is_news
 
 
 class LineProgress:
     """For logs and CI: a dated line per block, no carriage return, no colour.
 
-    `tells_error`: whether the measuring error is worth a line; it was told already where a run goes on.
+    `tells_error`: whether the measuring error is worth a line; it was told already where a run goes on. `news`: what
+    was told already by those before.
     """
 
-    def __init__(self, plan: Plan, *, tells_error: bool = True) -> None:
-        self._tells_error, self._warnings = tells_error, _Warnings()
+    def __init__(self, plan: Plan, *, tells_error: bool = True, news: News | None = None) -> None:
+        self._tells_error, self._warnings = tells_error, news or News()
         self._width = max(len(c.label) for c in plan.candidates)
         self._looks = LookTeller(plan)
 
@@ -118,7 +122,7 @@ class LiveProgress:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         self._width = max(len(c.label) for c in plan.candidates)
-        self._plan, self._looks, self._warnings = plan, LookTeller(plan), _Warnings()
+        self._plan, self._looks, self._warnings = plan, LookTeller(plan), News()
         self._is_ascii = wants_ascii(asked=False, stream=sys.stderr)
         console = Console(stderr=True, no_color=not wants_colour(sys.stderr), highlight=False, safe_box=self._is_ascii)
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn())

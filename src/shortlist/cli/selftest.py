@@ -80,7 +80,7 @@ def _between(options: Mapping[str, Any], *, as_json: bool) -> None:
 
     flags = {name: options[name] for name in ("engine", "concurrency", "threads", "rounds")}
     loaded = settings.load().with_flags({**flags, "max_tokens": 48, "temperature": 0, "selftest": False})
-    loaded = loaded.without("endpoint", "prompt")
+    loaded = loaded.without("endpoint", "prompt", "rate")
     load_spreads(loaded.home)  # a damaged file is told before anything is measured
     model = options["model"] or demo.demo_names()[0]
     asked = Asked(models=(model,), prompts=options["prompts"] or demo.demo_prompts_path())

@@ -64,9 +64,10 @@ def fresh_sweep(settings: Settings, asked: Asked) -> "tuple[Session, ...]":
     plain = settings.without(*_OVER)
     sessions: list[Session] = []
     for value in values:
-        shaped = plain.with_flags({over: value if over == "rate" else int(value)})
-        suite_of = None if not sessions else sessions[0]
-        sessions.append(fresh(shaped, replace(asked, name=None), like=suite_of))
+        first = None if not sessions else sessions[0]
+        rounds = None if first is None else first.info.plan.suite.rounds  # as many as the needs take, told once
+        shaped = plain.with_flags({over: value if over == "rate" else int(value), "rounds": rounds})
+        sessions.append(fresh(shaped, replace(asked, name=None), like=first))
         suite = sessions[-1].info.plan.suite
         in_block = len(suite.prompts) * suite.repeats
         if over == "concurrency" and suite.load.concurrency < value:
@@ -148,7 +149,7 @@ def _carry_out(
 ) -> "RunState":
     from shortlist.bench.sweep import run_sweep
     from shortlist.cli.bench import run_async
-    from shortlist.cli.progress import LineProgress
+    from shortlist.cli.progress import LineProgress, News
     from shortlist.results.sweep import value_of
 
     asked, again = how
@@ -156,14 +157,14 @@ def _carry_out(
     name = "" if sweep is None else f"{sweep.name}@{sweep.id}"
     resume = f"shortlist bench --resume '{name}'{again}"
 
-    told: set[str] = set()
+    told, news = set[str](), News()
 
     def progress(session: "Session", number: int) -> LineProgress:
         over = "" if session.info.sweep is None else session.info.sweep.over
         say(f"{over} {value_of(session.info.plan.suite.load):g}, round {number}")
         is_first = session.info.id not in told
         told.add(session.info.id)
-        return LineProgress(session.info.plan, tells_error=is_first)
+        return LineProgress(session.info.plan, tells_error=is_first, news=news)
 
     budget_ns = units.parse_duration_ns(asked.budget) if asked.budget else None
     try:
