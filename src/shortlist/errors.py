@@ -22,6 +22,7 @@ ShortlistError                 exit 1
 │   ├── ConnectionClosed
 │   ├── BrokenStream
 │   ├── ErrorReply
+│   │   └── ContextOverflow             question or answer take more tokens than the context has
 │   ├── RequestTimeout
 │   └── TooManyInFlight                 an open loop had no file descriptor left for it: it was never sent
 ├── StoreError                 exit 1   results could not be written or read
@@ -153,6 +154,10 @@ class ErrorReply(EndpointError):
     def __init__(self, message: str, *, status: int | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+
+
+class ContextOverflow(ErrorReply):
+    """Question and answer take more tokens than the context has; nothing is cut away to make them fit."""
 
 
 class RequestTimeout(EndpointError):

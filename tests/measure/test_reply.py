@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shortlist.errors import BrokenStream, EndpointError, ErrorReply
+from shortlist.errors import BrokenStream, ContextOverflow, EndpointError, ErrorReply
 from shortlist.measure import reply
 from shortlist.measure.reply import ReplyReader, error_status, not_a_stream
 from shortlist.measure.sse import Frame
@@ -96,3 +96,19 @@ def test_the_status_of_an_error_inside_a_stream_is_its_code() -> None:
     with pytest.raises(ErrorReply) as raised:
         ReplyReader().take(Frame(encoded({"error": {"message": "no", "code": 429}}), 1))
     assert raised.value.status == 429
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": 400, "message": "too long", "type": "exceed_context_size_error", "n_prompt_tokens": 613, "n_ctx": 256},
+        {"message": "maximum context length is 256 tokens", "type": "invalid_request_error",
+         "code": "context_length_exceeded"},
+    ],
+)  # fmt: skip
+def test_a_context_that_is_too_small_is_told_by_the_errors_code_or_type(error: dict[str, object]) -> None:
+    told = error_status(400, {}, json.dumps({"error": error}).encode())
+    assert isinstance(told, ContextOverflow)
+    assert "256" in told.message
+    odd = error_status(400, {}, json.dumps({"error": {"message": "x", "type": ["a"], "code": {"b": 1}}}).encode())
+    assert type(odd) is ErrorReply

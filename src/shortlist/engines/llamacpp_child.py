@@ -29,6 +29,7 @@ def _parameters(xllamacpp: Any, config: dict[str, Any], gpu_layers: int) -> Any:
     p.n_parallel = config["parallel"]
     p.n_ctx = config["context"] * config["parallel"]  # llama.cpp splits it over the slots
     p.fit_params = False  # it would shrink the context or move layers without a word
+    p.ctx_shift = False  # a full context is told, never made room in by forgetting the beginning
     p.cpuparams.n_threads = config["threads"]
     p.cpuparams_batch.n_threads = config.get("threads_batch", config["threads"])
     p.n_batch = config.get("batch", p.n_batch)

@@ -9,12 +9,14 @@ from typing import Any
 
 import msgspec
 
-from shortlist.errors import BrokenStream, ConnectionClosed, EndpointError, ErrorReply
+from shortlist.errors import BrokenStream, ConnectionClosed, ContextOverflow, EndpointError, ErrorReply
 from shortlist.measure.sse import DONE, Frame
 from shortlist.measure.wire import escaped
 from shortlist.records import CONTENT, Chunk, ChunkKind, Usage
 
 _MESSAGE_CHARACTERS = 300
+_OVERFLOWS = ("exceed_context_size_error", "context_length_exceeded")
+"""What llama.cpp calls it as `type`, and OpenAI as `code`."""
 _CONTENT_ORDER: tuple[ChunkKind, ...] = ("text", "reasoning", "tool")
 
 
@@ -214,8 +216,19 @@ def error_reply(reply: Mapping[str, Any], status: int | None) -> ErrorReply:
     code = error.get("code") if isinstance(error, dict) else None
     status = status if status is not None else code if type(code) is int else None
     text = said if isinstance(said, str) else msgspec.json.encode(error).decode()
+    if isinstance(error, dict) and any(error.get(key) in _OVERFLOWS for key in ("code", "type")):
+        return ContextOverflow(
+            _overflow(error, text), status=status, hint="a larger --context, as far as the model has it, or less text"
+        )
     where = "the endpoint reports an error" if status is None else f"status {status}"
     return ErrorReply(f"{where}: {escaped(text, _MESSAGE_CHARACTERS)}", status=status)
+
+
+def _overflow(error: Mapping[str, Any], text: str) -> str:
+    tokens, context = _count(error, "n_prompt_tokens"), _count(error, "n_ctx")
+    if tokens is None or context is None:
+        return f"it does not fit the context: {escaped(text, _MESSAGE_CHARACTERS)}"
+    return f"it does not fit the context: the question has {tokens} tokens, and the context {context}"
 
 
 def _parse_object(data: bytes, what: str) -> dict[str, Any]:
