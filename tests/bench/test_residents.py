@@ -7,6 +7,7 @@ import psutil
 import pytest
 
 from bench.benches import OTHER, QUICK, resume, run, session, stored
+from bench.noisy import install
 from shortlist import demo
 from shortlist.bench.progress import BlockOver
 from shortlist.bench.residents import check_room
@@ -43,6 +44,19 @@ def test_each_candidate_keeps_one_process_and_all_are_there_in_every_block(store
     loads = sorted((b.candidate, b.round) for b in whole.blocks if b.load_ns is not None)
     assert loads == sorted((one.id, 1) for one in some.info.plan.candidates)
     assert any("share one process" in warning for warning in summarise(whole).warnings)
+
+
+def test_a_block_that_is_run_again_whole_does_not_lose_what_the_load_took(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, lambda _prompt, _attempt, block: 2.0 if block == 1 else 0.0)
+    some = session([QUICK], rounds=2, is_watched=True, is_resident=True)
+    run(some, store)
+    assert [(b.round, b.state, b.load_ns is None) for b in stored(some, store).blocks] == [
+        (1, "cut", False),
+        (1, "done", False),
+        (2, "done", True),
+    ]
 
 
 def test_without_it_every_block_has_a_process_of_its_own(store: Store) -> None:

@@ -41,7 +41,8 @@ def candidate(made: Made, clusters: int = 10, rounds: int = 5) -> CandidateEvide
         {}
         if made.facets is None
         else {
-            f"c{c:02d}": {f"p{c:02d}{p}": (made.facets + noise[2 * c + p],) for p in range(2)} for c in range(clusters)
+            f"c{c:02d}": {f"p{c:02d}{p}": (min(1.0, max(0.0, made.facets + noise[2 * c + p])),) for p in range(2)}
+            for c in range(clusters)
         }
     )
     total = rounds * clusters * 2

@@ -55,8 +55,9 @@ def test_a_need_on_a_drowned_speed_cannot_be_told_however_wide_it_is() -> None:
     verdicts = {(one.need.figure, one.verdict) for one in decision.judgements if one.need.is_asked}
     assert verdicts == {("latency.mean", "cannot tell"), ("footprint", "pass")}
     assert decision.choice.pick is None
-    notes = [one.note for one in decision.judgements if one.need.figure == "latency.mean"]
-    assert all("too noisy" in note for note in notes)
+    judged = {decision.labels[one.candidate]: one for one in decision.judgements if one.need.figure == "latency.mean"}
+    assert all("too noisy" in judged[label].note for label in ("tiny", "small", "large"))
+    assert judged["broken"].note == "no rounds", "what has no number says its own reason"
 
 
 def test_what_no_noise_moves_is_decided_all_the_same() -> None:

@@ -47,6 +47,7 @@ def test_what_cannot_be_raced_is_bad_usage(tmp_path: Path) -> None:
         ((GOOD, POOR, *QUICK, "--need", "rating>=3"), "ratings: they are given when the run is over"),
         (("--resume", "last"), "race would change it"),
         ((GOOD, POOR, "--deterministic"), "--deterministic promises the same requests again"),
+        ((GOOD, POOR, *QUICK, "--budget", "1ms"), "--race takes at least 2 rounds, and 1ms holds 0"),
     ):
         done = shortlist("bench", *more, "--race", cwd=tmp_path)
         assert (done.code, done.out) == (2, "")

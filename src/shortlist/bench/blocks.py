@@ -194,6 +194,8 @@ class Blocks:
         if state == "failed" and error is None and measured:
             error = measured[-1].error
         self._finish(candidate, replace(block, state=state, error=error), measured, attempts.disturbance)
+        if is_repeated:
+            self._residents.keep_load(candidate, load_ns)
         return is_repeated
 
     def _watch(self, engine: Engine, endpoint: Endpoint) -> Watch | None:
@@ -224,7 +226,9 @@ class Blocks:
         elif not self._is_over:
             self._repeated.add(key)
             await attempts.tell_whole(repeat)
-            return not self._is_over
+            if not repeat.is_over():
+                return True
+            repeat.tell("no time is left for that: what was measured counts")
         return False
 
     def _warmup_prompts(self, planned: PlannedBlock) -> list[str]:

@@ -18,14 +18,14 @@ from shortlist.records import Plan, PlannedBlock, Race, Run, Suite, TakenLook
 from shortlist.results.racing import blocks_wanted, looks_of
 from shortlist.stats.looks import error_shares, looks_after
 
-_FEWEST_ROUNDS = 2
+FEWEST_ROUNDS = 2
 
 
 def plan_race(plan: Plan, needs: Needs) -> Race:
     """The looks of a race over this plan. Raises BadInput, by name, on what cannot be raced."""
     if len(plan.candidates) < 2:
         raise BadInput("--race takes at least two candidates: there is nobody to race against", hint="leave it out")
-    if plan.suite.rounds < _FEWEST_ROUNDS:
+    if plan.suite.rounds < FEWEST_ROUNDS:
         raise BadInput(
             "--race takes at least two rounds: with one there is no look before the end",
             hint="leave it out, or --rounds 5",

@@ -47,6 +47,11 @@ class Residents:
         load_ns, found.load_ns = found.load_ns, None
         return found.engine, found.endpoint, load_ns
 
+    def keep_load(self, candidate: Candidate, load_ns: int | None) -> None:
+        """The block that was told how long the load took does not count: the next one is told."""
+        if candidate.id in self._open:
+            self._open[candidate.id].load_ns = load_ns
+
     async def drop(self, candidate: Candidate) -> None:
         """End an engine that failed; its next block opens a fresh one."""
         found = self._open.pop(candidate.id, None)

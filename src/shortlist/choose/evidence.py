@@ -156,7 +156,9 @@ def _told_figures(one: CandidateSummary) -> Mapping[str, Interval]:
     if not noise:
         return one.figures
     return {
-        name: replace(figure, low=None, high=None, note=noise) if is_speed(name) else figure
+        name: replace(figure, low=None, high=None, note=noise)
+        if is_speed(name) and figure.point is not None
+        else figure
         for name, figure in one.figures.items()
     }
 

@@ -7,7 +7,7 @@ from shortlist.choose.decision import Decision, Need, NeedJudgement, PreferenceD
 from shortlist.choose.needs import KINDS
 from shortlist.choose.preferences import Preference
 from shortlist.records import Interval
-from shortlist.units import duration, rate, size
+from shortlist.units import duration, energy, money, rate, size
 
 _TOLD = 3
 """So many others are described; the table has the rest."""
@@ -29,6 +29,18 @@ _NOUNS: Mapping[str, str] = {
     "throughput": "tokens/s",
     "tokens_per_s": "tokens/s",
     "characters_per_s": "characters/s",
+    "prefill_tokens_per_s": "tokens/s of prefill",
+    "decode_tokens_per_s": "tokens/s of decode",
+    "goodput": "good requests/s",
+    "goodput.share": "of requests good",
+    "load.warm": "to load warm",
+    "load.cold": "to load cold",
+    "energy.requests": "above idle per 1000 requests",
+    "energy.tokens": "above idle per 1000 tokens",
+    "energy.gross.requests": "of energy per 1000 requests",
+    "energy.gross.tokens": "of energy per 1000 tokens",
+    "cost.requests": "of cost per 1000 requests",
+    "cost.tokens": "of cost per 1000 tokens",
 }
 
 
@@ -38,7 +50,11 @@ def amount(value: float, unit: str) -> str:
         return _short(duration(value))
     if unit == "B":
         return _short(size(value))
-    if unit in ("tokens/s", "characters/s"):
+    if unit == "J":
+        return _short(energy(value))
+    if unit == "money":
+        return money(value, "")
+    if unit in ("tokens/s", "characters/s", "requests/s"):
         return rate(value)
     return f"{value:.2f}"
 
@@ -50,7 +66,7 @@ def _short(text: str) -> str:
 
 def need_amount(need: Need, value: float) -> str:
     """A value of a need's figure; small shares as per cent."""
-    if need.figure in ("critical", "error_rate"):
+    if need.figure in ("critical", "error_rate", "goodput.share"):
         return f"{value * 100:.3g} %"
     return amount(value, KINDS[need.figure].unit)
 
@@ -66,7 +82,7 @@ def need_range(need: Need, interval: Interval) -> str:
     if low == shown == high:
         half = interval.half_width or 0.0
         unit = KINDS[need.figure].unit
-        return f"{shown} ± {amount(half, unit) if unit in ('ns', 'B') else f'{half:.2g}'}"
+        return f"{shown} ± {amount(half, unit) if unit in ('ns', 'B', 'J') else f'{half:.2g}'}"
     return f"{shown}, from {low} to {high}"
 
 

@@ -247,7 +247,7 @@ def fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, flo
     """The session cut to the budget, and how long it will take in nanoseconds."""
     from shortlist.bench.estimate import blocks_ns, paces, rounds_that_fit
     from shortlist.bench.plan import cut_rounds
-    from shortlist.bench.race import needs_of, plan_race
+    from shortlist.bench.race import FEWEST_ROUNDS, needs_of, plan_race
 
     plan = session.info.plan
     by_candidate = paces(plan, earlier_runs(store, plan.candidates))
@@ -256,6 +256,11 @@ def fit(session: "Session", store: "Store", asked: Asked) -> "tuple[Session, flo
         if fitting < plan.suite.rounds:
             told = f"{fitting} of {plan.suite.rounds} rounds fit into {asked.budget}; the rest is cut"
             say(f"note: {told if fitting else f'not even one round may fit into {asked.budget}; one is tried'}")
+            if plan.race is not None and fitting < FEWEST_ROUNDS:
+                raise BadInput(
+                    f"--race takes at least {FEWEST_ROUNDS} rounds, and {asked.budget} holds {fitting}",
+                    hint="a longer --budget, or no --race",
+                )
             plan = cut_rounds(plan, max(1, fitting))
             if plan.race is not None:
                 plan = replace(plan, race=plan_race(plan, needs_of(plan.race)))

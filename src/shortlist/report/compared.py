@@ -220,8 +220,8 @@ def _facts(facts: Iterable[Fact]) -> str:
 
 def warnings(comparison: RunComparison) -> list[str]:
     """What was let pass, and what a reader must know."""
-    allowed = [f"{one.group}: {one.what}: {one.base} in BASE, {one.head} in HEAD" for one in comparison.allowed]
-    return [*(f"not the same, and compared by --allow: {one}" for one in allowed), *comparison.warnings]
+    allowed = (f"not the same, and compared by --allow: {one.text}" for one in comparison.allowed)
+    return [*allowed, *comparison.warnings]
 
 
 def metric_notes(candidate: CandidateChange) -> list[str]:

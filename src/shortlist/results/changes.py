@@ -113,6 +113,12 @@ class Mismatch:
     base: str
     head: str
 
+    @property
+    def text(self) -> str:
+        """`parameters: seed: 1 in BASE, 2 in HEAD`."""
+        what = "" if self.what == self.group else f"{self.what}: "
+        return f"{self.group}: {what}{self.base} in BASE, {self.head} in HEAD"
+
 
 @dataclass(frozen=True, slots=True)
 class CandidateChange:

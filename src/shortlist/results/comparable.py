@@ -44,7 +44,7 @@ def check_comparable(base: Run, head: Run, pairs: Sequence[Pair], allow: Iterabl
     found = mismatches(base, head, pairs)
     refused = [one for one in found if one.group not in allowed]
     if refused:
-        listed = "".join(f"\n  {one.group}: {one.what}: {one.base} in BASE, {one.head} in HEAD" for one in refused)
+        listed = "".join(f"\n  {one.text}" for one in refused)
         groups = dict.fromkeys([*(one.group for one in refused), *sorted(allowed)])
         raise NotComparable(
             f"these runs cannot be compared as they are:{listed}",

@@ -303,7 +303,7 @@ def _warnings(run: Run, candidates: Sequence[CandidateSummary]) -> tuple[str, ..
             "every candidate stayed loaded: the rounds of each share one process, and intervals over rounds leave out "
             "what differs between processes"
         )
-    if DETERMINISTIC in run.info.flags and any(one.variant.format == "endpoint" for one in run.info.plan.candidates):
+    if DETERMINISTIC in run.info.flags and any(one.engine == "remote" for one in run.info.plan.candidates):
         found.append(
             "prompts were repeated as they are, so an endpoint may have read them from a cache: TTFT may be too good"
         )
