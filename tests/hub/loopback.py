@@ -120,7 +120,7 @@ class Hub:
 
     `faults`: by file path or `api`, used up one a request, for bytes only (`resolve:PATH`: for the Hub's own answer
     before the storage's). `sent`: bytes of each file. `speed`: bytes per second of each reply, None for no limit.
-    `storage_seen`: what the storage was asked, with headers.
+    `storage_seen`: what the storage was asked, with headers. `raw`: what is answered instead, under `api`.
     """
 
     repositories: dict[str, Repository]
@@ -129,6 +129,7 @@ class Hub:
     seen: list[tuple[str, dict[str, list[str]], dict[str, str]]] = field(default_factory=list)
     storage_seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     faults: dict[str, list[Fault]] = field(default_factory=dict)
+    raw: dict[str, bytes] = field(default_factory=dict)
     sent: Counter[str] = field(default_factory=Counter)
     speed: float | None = None
     most_at_once: int = 0
@@ -294,7 +295,9 @@ class _HubHandler(_Handler):
         self.hub.seen.append((path, parse_qs(where.query), dict(self.headers)))
         if path.startswith("/api/") and self.is_refused(self.hub.next_fault("api")):
             return
-        if path == "/api/models":
+        if path.startswith("/api/") and "api" in self.hub.raw:
+            self.say(200, self.hub.raw["api"])
+        elif path == "/api/models":
             self._search(parse_qs(where.query))
         elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", path):
             self._tree(match[1], match[2])
