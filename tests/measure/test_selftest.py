@@ -12,7 +12,7 @@ from shortlist.clock import SYSTEM
 from shortlist.errors import NotEnoughSamples
 from shortlist.measure import selftest
 from shortlist.measure.truth_child import READ
-from shortlist.records import Chunk, MeasuringError, Sample
+from shortlist.records import CLOCK_STEP, Chunk, MeasuringError, Sample
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="both processes must read one monotonic clock")
 
@@ -53,6 +53,13 @@ def test_a_chunk_of_its_own_that_is_late_is_an_error_of_two_gaps() -> None:
         [replace(late, chunks=tuple(moved))], np.array(log_of(1, 50_000_000), dtype=np.int64), 1, CHUNKS
     )
     assert (found.gap.bias_ns, found.gap.sd_ns, found.ttft.bias_ns, found.e2e.bias_ns) == (0, 600, 0, 0)
+
+
+def test_a_request_during_which_the_wall_clock_was_set_is_left_out() -> None:
+    log = np.array([*log_of(1, 50_000_000), *log_of(2, 90_000_000)], dtype=np.int64)
+    stepped = seen(1, 50_000_000, 10**9, disturbance=(CLOCK_STEP,))
+    found = selftest.compare([stepped, seen(2, 90_000_000, 1_000)], log, 1, CHUNKS)
+    assert (found.requests, found.failed, found.error_ns) == (1, 1, 1_000)
 
 
 def test_the_kernels_stamps_are_named_and_their_lag_is_told() -> None:

@@ -35,6 +35,17 @@ def test_a_newer_measurement_of_the_same_replaces_the_older_and_another_models_s
     assert (exact.model, other.model) == ("notes-large", "notes-small"), "the model's own, else the newest"
 
 
+def test_the_same_model_at_as_many_streams_goes_before_the_newest(tmp_path: Path) -> None:
+    for place, streams in enumerate((4, 1, 8)):
+        keep_spread(tmp_path, replace(SPREAD, streams=streams, at=f"2026-11-26T1{place}:00:00Z"))
+    keep_spread(tmp_path, replace(SPREAD, model="notes-large", streams=4, at="2026-11-26T19:00:00Z"))
+    wanted = {4: 4, 1: 1, 8: 8, 2: 8}
+    found = {n: find_spread(tmp_path, "host-a", "llamacpp", "notes-small", n) for n in wanted}
+    assert {n: (one.model, one.streams) for n, one in found.items() if one} == {
+        n: ("notes-small", kept) for n, kept in wanted.items()
+    }
+
+
 def test_one_run_tells_no_spread(tmp_path: Path) -> None:
     keep_spread(tmp_path, replace(SPREAD, round_means={"latency.mean": ROUNDS[:1]}))
     assert between_runs(tmp_path, "host-a", "latency.mean") is None

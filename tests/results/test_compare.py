@@ -150,13 +150,24 @@ def test_the_hosts_spread_between_runs_widens_speed_and_no_number_of_rounds_mend
     assert "no number of rounds would do" in latency.note
     assert metric(known, "small", "memory").verdict == "equivalent"
     assert known.spreads[1] is not None
-    asked: list[tuple[str, str, str]] = []
+    asked: list[tuple[str, str, str, int]] = []
 
-    def unknown(host: str, engine: str, model: str) -> None:
-        asked.append((host, engine, model))
+    def unknown(host: str, engine: str, model: str, streams: int) -> None:
+        asked.append((host, engine, model, streams))
 
     assert compare_runs(BASE, head, Asked(spreads=unknown)).spreads == (None,) * 4
-    assert ("f00d", "llamacpp", "demo/small") in asked
+    assert ("f00d", "llamacpp", "demo/small", 1) in asked
+
+
+def test_a_spread_that_stands_in_for_another_model_or_load_is_named() -> None:
+    own = spread_of({"latency.mean": FAR_APART})
+    for known, said in (
+        (replace(own, model="demo/small", streams=4), ["small: the spread between runs of demo/small at 4 streams"]),
+        (replace(own, model="other", streams=1), ["small: the spread between runs of other at 1 stream"]),
+        (replace(own, model="demo/small", streams=1), []),
+    ):
+        found = compare_runs(BASE, head_run(), Asked(("small",), spreads=lambda *_, known=known: known))
+        assert [one.partition(" stands in")[0] for one in found.warnings] == said
 
 
 def test_looks_share_the_error_level() -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,8 +109,7 @@ def _open(base: str, head: str, asked: "Asked") -> tuple[tuple["Run", "Run"], "A
         found = [open_run(store, ref) for ref in (base, head)]
     home = settings.load().home
     stored = found[0][1], found[1][1]
-    spreads = lambda host, engine, model: find_spread(home, host, engine, model)  # noqa: E731 - one line, used once
-    return (found[0][0], found[1][0]), replace(asked, spreads=spreads, stored=stored)
+    return (found[0][0], found[1][0]), replace(asked, spreads=partial(find_spread, home), stored=stored)
 
 
 def open_run(store: "Store", ref: str) -> tuple["Run", bool]:

@@ -20,7 +20,7 @@ from shortlist.measure.drive import DriveSpec, drive
 from shortlist.measure.recording import PlannedRequest
 from shortlist.measure.truth_child import READ
 from shortlist.process import Child, ChildSpec, module_argv
-from shortlist.records import Endpoint, ErrorFigures, LoadShape, MeasuringError, Phase, Sample, to_json
+from shortlist.records import CLOCK_STEP, Endpoint, ErrorFigures, LoadShape, MeasuringError, Phase, Sample, to_json
 
 STREAMS = (1, 16, 64, 256)
 SHORT_NS = 2 * 10**9
@@ -112,7 +112,7 @@ def compare(samples: Sequence[Sample], written: _Integers, streams: int, chunks:
     """
     measured = [sample for sample in samples if sample.phase == "measure"]
     log = _by_request(written, chunks)
-    whole = [s for s in measured if s.status == "ok" and s.prompt in log and len(_content(s)) == chunks]
+    whole = [s for s in measured if _is_sound(s) and s.prompt in log and len(_content(s)) == chunks]
     if not whole:
         cause = next((f": {s.error.message}" for s in measured if s.error is not None), "")
         raise NotEnoughSamples(f"none of the self-test's {len(measured)} requests came through{cause}")
@@ -136,6 +136,11 @@ def compare(samples: Sequence[Sample], written: _Integers, streams: int, chunks:
         boot_id=boot_id(),
         lag_p99_ns=round(float(np.percentile(lags, 99))) if lags else None,
     )
+
+
+def _is_sound(sample: Sample) -> bool:
+    """Complete, and the wall clock, which the kernel stamps with, was not set meanwhile."""
+    return sample.status == "ok" and CLOCK_STEP not in sample.disturbance
 
 
 def _content(sample: Sample) -> list[int]:

@@ -4,7 +4,7 @@ Kept are the round means of every run, not the estimate. One file in SHORTLIST_H
 each host, engine, model and number of streams.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,13 +68,16 @@ def keep_spread(home: Path, spread: HostSpread) -> None:
         raise StoreError(f"{home / FILE_NAME} cannot be written: {error.strerror}") from error
 
 
-def find_spread(home: Path, fingerprint: str, engine: str | None = None, model: str | None = None) -> HostSpread | None:
-    """The newest measurement on this host with this engine; that of the same model where there is one.
+def find_spread(
+    home: Path, fingerprint: str, engine: str | None = None, model: str | None = None, streams: int | None = None
+) -> HostSpread | None:
+    """The newest measurement on this host with this engine: of the same model at as many streams, else of the model.
 
-    An engine that was not measured here has none: another's spread says nothing of it. Raises InvalidFile.
+    Else that of another model, which stands in for it. An engine that was not measured here has none: another's spread
+    says nothing of it. Raises InvalidFile.
     """
     here = [one for one in load_spreads(home) if one.fingerprint == fingerprint and engine in (None, one.engine)]
-    return _first([one for one in here if one.model == model]) or _first(here)
+    return max(here, key=lambda one: (one.model == model, one.streams == streams), default=None)
 
 
 def between_runs(
@@ -86,7 +89,3 @@ def between_runs(
     """
     found = find_spread(home, fingerprint, engine, model)
     return None if found is None else found.between(figure)
-
-
-def _first(found: Sequence[HostSpread]) -> HostSpread | None:
-    return found[0] if found else None

@@ -34,6 +34,7 @@ from shortlist.results.reached import load_warnings
 from shortlist.results.rounds import round_values
 from shortlist.results.summary import candidate_summaries, manner_of
 from shortlist.stats.samples import ClusteredScores, mean_of
+from shortlist.units import counted
 
 _LEAST = 1e-9
 
@@ -41,8 +42,8 @@ _PERCENTILES = frozenset({"latency.p95"})
 _WHOLE_ROUNDS = ("throughput", "memory.peak")
 """Figures that a round has once, and not prompt by prompt."""
 
-SpreadOf = Callable[[str, str, str], HostSpread | None]
-"""(host fingerprint, engine, model) → how far runs lie apart there, as `between_runs.find_spread` knows it."""
+SpreadOf = Callable[[str, str, str, int], HostSpread | None]
+"""(host fingerprint, engine, model, streams) → how far runs lie apart there, as `between_runs.find_spread` knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ def compare_runs(base: Run, head: Run, asked: Asked = Asked()) -> RunComparison:
             *_imported(base, head),
             *_unfinished(base, head),
             *_rounds_unlike(base, head),
+            *_standing_in(opened),
             *_loads(opened),
         ),
     )
@@ -169,6 +171,18 @@ def _rounds_unlike(base: Run, head: Run) -> tuple[str, ...]:
                 f"{side} was a race: what its {taken} looks saw ended its rounds, so they share the error level"
             )
     return tuple(found)
+
+
+def _standing_in(opened: Sequence[Sides]) -> tuple[str, ...]:
+    """Where the spread between runs is that of another model or load."""
+    found = []
+    for sides in opened:
+        known, head = sides.spread, sides.head
+        streams = head.run.info.plan.suite.load.concurrency
+        if known is not None and (known.model, known.streams) != (head.summary.model, streams):
+            at = f"{known.model} at {counted(known.streams, 'stream')}"
+            found.append(f"{head.summary.label}: the spread between runs of {at} stands in: its own was not measured")
+    return tuple(dict.fromkeys(found))
 
 
 def _loads(opened: Sequence[Sides]) -> tuple[str, ...]:
@@ -241,7 +255,7 @@ def _open(pair: Pair, sides: tuple[_Read, _Read], renamed: Mapping[str, str], sp
 def _spread(pair: Pair, sides: tuple[_Read, _Read], spreads: SpreadOf) -> HostSpread | None:
     """The spread of runs like these; where host or engine differ, the wider of the two, and none if one is unknown."""
     found = [
-        spreads(executor.fingerprint, one.engine, one.model)
+        spreads(executor.fingerprint, one.engine, one.model, read.run.info.plan.suite.load.concurrency)
         for read, one in zip(sides, (pair.base, pair.head), strict=True)
         for executor in read.run.executors
     ]
