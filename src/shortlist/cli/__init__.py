@@ -28,6 +28,7 @@ COMMANDS = {
         "shortlist.cli.selftest",
         "This host's measuring error, against a server of ours whose truth is known.",
     ),
+    "doctor": ("shortlist.cli.doctor", "What works here, and the command that mends what does not."),
     "config": ("shortlist.cli.config", "Settings with their sources; engines and devices found."),
 }
 

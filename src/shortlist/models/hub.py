@@ -191,3 +191,14 @@ def _hit(entry: Json) -> Hit:
 
 def _licence(tags: Any) -> str | None:
     return next((tag.removeprefix("license:") for tag in tags if tag.startswith("license:")), None)
+
+
+def ping(timeout_s: float) -> str:
+    """The address of the Hub, if it answers a small question within the time. Raises HubError, BadInput."""
+    place = endpoint()
+    with telling(place):
+        reply = session().get(
+            f"{place}/api/models", params={"search": "gguf", "limit": "1"}, headers=request_headers(), timeout=timeout_s
+        )
+        raise_for_status(reply)
+    return place
