@@ -7,7 +7,7 @@ from math import isclose
 import pytest
 
 from results.made_run import MS, Shape, make_run
-from shortlist.records import Chunk, Event, Generation, Run, Sample, SampleError
+from shortlist.records import Chunk, Event, Generation, LoadShape, Run, Sample, SampleError
 from shortlist.report.wording import notes
 from shortlist.results import metrics
 from shortlist.results.figures import FIGURES, CandidateSummary, RunSummary
@@ -248,3 +248,23 @@ def test_a_single_chunk_reply_has_a_latency_and_no_gaps() -> None:
     assert figures["latency.mean"].point == 100 * MS
     assert figures["gap.p99"].point is None
     assert figures["tpot"].point is None
+
+
+@pytest.mark.parametrize("load", [LoadShape(), LoadShape("open", 2, 1.0)], ids=["closed", "open"])
+def test_a_round_whose_engine_did_not_start_costs_its_requests_and_no_figure_of_the_others(load: LoadShape) -> None:
+    suite = replace(RUN.info.plan.suite, load=load)
+    whole = replace(RUN, info=replace(RUN.info, plan=replace(RUN.info.plan, suite=suite)))
+
+    def failed(one: Sample, label: str, number: int) -> Sample:
+        if (label, number) != ("small", 2):
+            return one
+        return replace(one, status="failed", sent_ns=None, chunks=(), usage=None, text="", end_ns=one.due_ns)
+
+    before, after = of(summarise(whole), "small"), of(summarise(mapped(whole, failed)), "small")
+    assert (after.status, after.failed) == ("partial", before.n // before.rounds)
+    assert after.figures["throughput"].n == before.rounds - 1
+    assert after.figures["throughput"].point == pytest.approx(before.figures["throughput"].point, rel=0.02)
+    reached = {name: one.n for name, one in after.figures.items() if name.startswith(("reached", "backlog"))}
+    known = {name: n for name, n in reached.items() if of(summarise(whole), "small").figures[name].n}
+    assert known
+    assert set(known.values()) == {before.rounds - 1}

@@ -132,8 +132,10 @@ def _throughput(requests: Requests, basis: str, manner: Manner) -> Interval:
         known = [count for count in counts if count is not None]
         if len(known) < len(counts):
             return withheld("tokens/s", "a reply without a token count", manner.level)
-        tokens.append(float(sum(known)))
-        seconds.append(metrics.in_flight_ns(one.samples) / 1e9)
+        in_flight_ns = metrics.in_flight_ns(one.samples)
+        if in_flight_ns:  # a round whose engine did not start has neither tokens nor time
+            tokens.append(float(sum(known)))
+            seconds.append(in_flight_ns / 1e9)
     if not requests.complete.items:
         return withheld("tokens/s", "no requests", manner.level)
     return ratio_of_sums(tokens, seconds, "tokens/s", level=manner.level, basis=basis)

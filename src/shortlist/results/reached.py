@@ -51,7 +51,8 @@ def _over_rounds(
     values = []
     for one in requests.by_round():
         first = first_pass(one.samples, warmups)
-        value = measure(first)
+        # Of a round whose engine did not start nothing was sent: it says nothing of the load.
+        value = measure(first) if any(sample.sent_ns is not None for sample in first) else None
         if value is not None:
             values.append(value * len(one.samples) / len(first) if is_share else value)
     found = mean_t(values, unit, level=level)
