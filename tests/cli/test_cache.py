@@ -13,6 +13,7 @@ from gguf_files import llama_bytes
 from hub.loopback import Repository, loopback_hub
 from models.hf_cache import FIRST, blob_name, lay_out, on_disk, unfinished
 from shortlist import demo
+from shortlist.clock import sleep_blocking_ns
 from shortlist.models.catalogue import load_library
 from shortlist.models.moving import move_store, place_copy
 from shortlist.models.refs import resolve
@@ -227,3 +228,48 @@ def test_a_move_killed_in_the_middle_loses_nothing(tmp_path: Path, monkeypatch: 
             assert path.stat().st_size == big.stat().st_size
     assert shortlist("cache", "move", tmp_path / "last", cwd=tmp_path).code == 0
     assert shortlist("cache", "verify", cwd=tmp_path, HF_HOME=str(tmp_path / "hf")).code == 0
+
+
+@pytest.mark.engine
+def test_a_model_is_downloaded_listed_run_verified_and_freed(tmp_path: Path) -> None:
+    data = demo.demo_model_path("notes-large").read_bytes()
+    name = "hf:o/r/notes.gguf"
+    with loopback_hub({"o/r": Repository({"notes.gguf": data})}) as hub:
+        env = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0"}
+        assert run(tmp_path, "model", "download", name, **env).code == 0
+    (entry,) = run(tmp_path, "cache", "list", "--json").json["data"]
+    assert (entry["id"], entry["size_bytes"], entry["is_complete"]) == (name, len(data), True)
+    typed = ("model", "run", name, "--prompt", "Priya will send the budget by Friday.")
+    assert "Owner: Priya" in run(tmp_path, *typed, SHORTLIST_THREADS="1").out
+    (entry,) = run(tmp_path, "cache", "list", "--json").json["data"]
+    assert entry["last_used_by"] == "run"
+    assert run(tmp_path, "cache", "verify", name).code == 0
+    freed = run(tmp_path, "model", "remove", name, "--yes", "--json").json["data"]
+    assert freed["frees_bytes"] == len(data)
+    assert not any("/blobs/" in path for path in on_disk(hub_folder(tmp_path)))
+    assert run(tmp_path, *typed).code == 1
+
+
+def test_a_download_killed_in_the_middle_is_not_complete_and_prune_gives_it_up_later(tmp_path: Path) -> None:
+    data = MODEL + os.urandom(4 * 10**6)
+    with loopback_hub({"o/r": Repository({"m.gguf": data})}) as hub:
+        hub.speed = 2e6
+        env = environment(
+            HF_ENDPOINT=hub.url, HF_HOME=str(tmp_path / "hf"), SHORTLIST_HOME=str(tmp_path / "home"), HF_HUB_OFFLINE="0"
+        )
+        with subprocess.Popen(
+            argv("model", "download", "hf:o/r/m.gguf"), cwd=tmp_path, env=env, stderr=subprocess.DEVNULL
+        ) as child:
+            while not (parts := list(hub_folder(tmp_path).rglob("*.incomplete"))) or parts[0].stat().st_size < 10**6:
+                assert child.poll() is None
+                sleep_blocking_ns(10**7)
+            going = run(tmp_path, "cache", "prune", "--yes")
+            assert "it may go on" in going.err
+            assert parts[0].exists(), "its lock is held"
+            child.kill()
+    (entry,) = run(tmp_path, "cache", "list", "--json").json["data"]
+    assert (entry["is_complete"], entry["problem"]) == (False, "a download did not end")
+    os.utime(parts[0], (1, 1))
+    left = parts[0].stat().st_size
+    assert run(tmp_path, "cache", "prune", "--yes", "--json").json["data"]["frees_bytes"] == left
+    assert on_disk(hub_folder(tmp_path)).keys() <= {f".locks/models--o--r/{blob_name('m.gguf', data)}.lock"}

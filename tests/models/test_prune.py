@@ -130,3 +130,15 @@ def test_a_link_that_leads_out_takes_nothing_outside_with_it(tmp_path: Path) -> 
     bad = Item("file", "x", "x", 0, root, (root / ".." / "mine" / "precious.gguf",))
     assert "leads out" in str(carried_out(Plan((bad,)))[0])
     assert (outside / "precious.gguf").exists()
+
+
+def test_a_folder_that_a_xet_download_left_is_half_a_download_too(tmp_path: Path) -> None:
+    folder = two_revisions(tmp_path)
+    aside = folder / "blobs" / f"{'f' * 64}.xet"
+    aside.mkdir()
+    (aside / "part").write_bytes(b"p" * 321)
+    os.utime(aside, (1, 1))
+    plan = plan_prune(tmp_path, scan(tmp_path), {})
+    assert [(item.kind, item.frees_bytes) for item in plan.items] == [("unfinished", 321)]
+    assert carried_out(plan) == [None]
+    assert not aside.exists()

@@ -23,6 +23,7 @@ from shortlist.errors import InvalidModel, RunMismatch, StoreError
 from shortlist.hostlock import bench_lock
 from shortlist.machine import boot_id, clock_source, fingerprint, host_facts, one_line, versions
 from shortlist.modelfile import sha256_file
+from shortlist.models.usage import note_use
 from shortlist.records import Candidate, Executor, PlannedBlock, Prompt, Run, RunInfo, RunState, Suite, uuid7
 from shortlist.results.racing import blocks_wanted, looks_of, newest_look
 from shortlist.results.store import Store
@@ -183,6 +184,7 @@ async def carry_out(
         _store_start(session, store)
         is_stored = True
         streams, home = session.selftest_streams, store.path.parent
+        note_use(home, session.paths.values(), "bench")
         tested = None if streams is None else await measure_this_host(home, streams)
         course = _course(session, store, sink)
         job = _job(session, store, connection, budget_ns)

@@ -122,10 +122,8 @@ def run_bench(settings: Settings, asked: Asked) -> int:
 def _carry_out(session: "Session", store: "Store", settings: Settings, asked: Asked, estimate_ns: float) -> int:
     from shortlist.bench.session import Connection, run_session
     from shortlist.cli.progress import LineProgress, LiveProgress
-    from shortlist.models.usage import note_use
 
     plan, short = session.info.plan, session.info.short_id
-    note_use(settings.home, session.paths.values(), "bench")
     is_live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     progress = LiveProgress(plan, session.cells_left, estimate_ns) if is_live else LineProgress(plan)
     connection = Connection(settings.api_key_file, headers(asked.header), tariff_of(settings))

@@ -48,7 +48,7 @@ def go_through(plan: "Plan", *, dry_run: bool, yes: bool, as_json: bool, notes: 
         say_it(f"{units.size(item.frees_bytes):>8}  {item.kind:<11} {one_line(item.name, 58)}")
         say_it(f"{'':>8}  {'':<11} {item.why}")
     for line in (*plan.left, *notes):
-        say(f"note: {line}")
+        say(f"note: {one_line(line)}")
     if not plan.items:
         say_it("nothing to delete")
     else:
@@ -64,7 +64,7 @@ def go_through(plan: "Plan", *, dry_run: bool, yes: bool, as_json: bool, notes: 
             freed += item.frees_bytes
         else:
             failed.append(problem)
-            say(f"error: {problem}")
+            say(f"error: {one_line(problem)}")
     say_it(f"freed {units.size(freed)}")
     _finish(plan, failed, done=True, as_json=as_json)
     if failed:

@@ -15,6 +15,7 @@ from shortlist.cli.downloading import show
 from shortlist.cli.output import emit, emit_json, say
 from shortlist.errors import BadInput, HubError
 from shortlist.records import Json
+from shortlist.report.escape import one_line
 
 if TYPE_CHECKING:
     from shortlist.models.verify import Checked
@@ -38,7 +39,7 @@ def command(*, models: tuple[str, ...], dry_run: bool, yes: bool, as_json: bool)
     if not as_json:
         for one in checked:
             if one.state != "good":
-                emit(f"{one.state:<8} {one.path}: {one.told}", asked_ascii=settings.ascii)
+                emit(f"{one.state:<8} {one_line(str(one.path))}: {one.told}", asked_ascii=settings.ascii)
         good = [one for one in checked if one.state == "good"]
         emit(f"{units.counted(len(good), 'file')} good, {units.size(sum(one.size_bytes for one in good))} hashed")
     mended = [] if dry_run or not bad else _mend(bad, yes=yes)
@@ -96,7 +97,7 @@ def _mend(bad: "list[Checked]", *, yes: bool) -> list[str]:
     ours = [one for one in bad if one.repository and one.name and one.revision]
     for one in bad:
         if one not in ours:
-            say(f"{one.path} is a file of yours: get it again, then shortlist model add")
+            say(f"{one_line(str(one.path))} is a file of yours: get it again, then shortlist model add")
     if not ours:
         return []
     agree(yes=yes, question=f"Fetch {units.counted(len(ours), 'file')} again?")
@@ -111,7 +112,7 @@ def _mend(bad: "list[Checked]", *, yes: bool) -> list[str]:
             say(f"error: {error.message}")
             say(f"  {error.hint or 'again when the Hub can be reached'}: shortlist cache verify --yes")
             continue
-        say(f"mended {one.repository}/{one.name}")
+        say(one_line(f"mended {one.repository}/{one.name}"))
         mended.append(str(one.path))
     return mended
 

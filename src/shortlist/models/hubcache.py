@@ -5,14 +5,18 @@ without huggingface_hub: names and links are all that it takes. Where links are 
 the data itself, and such a file is its own blob.
 """
 
+import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from shortlist.errors import BadInput
 
 PREFIX = "models--"
+UNFINISHED = (".incomplete", ".xet")
+"""Half downloads among the blobs: a file of huggingface_hub's and ours, a folder of the library's Xet."""
+
 _PARTS = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})(?P<end>\.gguf)", re.IGNORECASE)
 _WEIGHTS = (".gguf", ".onnx", ".data", ".safetensors", ".bin")
 
@@ -94,8 +98,9 @@ def _read(folder: Path) -> CachedRepository:
     commits = folder / "snapshots"
     revisions = tuple(sorted(path.name for path in _inside(commits) if path.is_dir()))
     links = tuple(link for revision in revisions for link in _links(commits / revision, revision))
-    blobs = [path for path in _inside(folder / "blobs") if path.is_file()]
-    whole = [path for path in blobs if not path.name.endswith(".incomplete")]
+    found = _inside(folder / "blobs")
+    unfinished = [path for path in found if path.name.endswith(UNFINISHED)]
+    whole = [path.resolve() for path in found if path not in unfinished and path.is_file()]
     # A snapshot that holds the data itself: that file is its own blob.
     whole += [link.blob for link in links if link.blob is not None and not link.path.is_symlink()]
     return CachedRepository(
@@ -104,9 +109,25 @@ def _read(folder: Path) -> CachedRepository:
         dict(_refs(folder / "refs")),
         revisions,
         links,
-        {path.resolve(): path.stat().st_size for path in whole},
-        {path: path.stat().st_size for path in blobs if path.name.endswith(".incomplete")},
+        _sizes(whole),
+        _sizes(unfinished),
     )
+
+
+def _sizes(paths: Iterable[Path]) -> dict[Path, int]:
+    """Bytes of each that is still there: another program may delete or finish it at this moment."""
+    found = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found[path] = size_of(path)
+    return found
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files under a folder. Raises OSError."""
+    if path.is_dir():
+        return sum(one.lstat().st_size for one in path.rglob("*") if one.is_file())
+    return path.stat().st_size
 
 
 def _links(snapshot: Path, revision: str) -> Iterator[Link]:
@@ -119,7 +140,8 @@ def _links(snapshot: Path, revision: str) -> Iterator[Link]:
 def _refs(folder: Path) -> Iterator[tuple[str, str]]:
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         if path.is_file():
-            yield path.relative_to(folder).as_posix(), path.read_text(encoding="ascii", errors="replace").strip()
+            with contextlib.suppress(OSError):
+                yield path.relative_to(folder).as_posix(), path.read_text(encoding="ascii", errors="replace").strip()
 
 
 def _inside(folder: Path) -> list[Path]:

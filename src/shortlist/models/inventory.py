@@ -78,7 +78,7 @@ def _entries(repository: CachedRepository, library: Library, used: Mapping[str, 
     for (_, blobs), links in sorted(models.items(), key=lambda item: item[0][0]):
         is_old = not any(link.revision in current for link in links)
         tail = f"@{links[0].revision[:12]}" if is_old and len(repository.revisions) > 1 else ""
-        size = sum(repository.sizes[blob] for blob in blobs - counted)
+        size = sum(repository.sizes.get(blob, 0) for blob in blobs - counted)
         counted |= blobs
         at, by = last_used(blobs, used)
         identity = f"hf:{repository.name}/{links[0].name}{tail}"

@@ -17,7 +17,7 @@ from typing import Literal
 
 from shortlist.clock import wall_ns
 from shortlist.errors import BadInput
-from shortlist.models.hubcache import CachedRepository, is_weights
+from shortlist.models.hubcache import CachedRepository, is_weights, size_of
 from shortlist.models.pins import Pin
 
 Kind = Literal["unfinished", "unlinked", "revision", "file", "repository", "temporary", "store"]
@@ -84,7 +84,7 @@ def plan_temporary(home: Path) -> Plan:
             is_ours = path.name.endswith(".part") or (path.name.startswith(".") and ".json." in path.name)
             if is_ours and not _is_young(path):
                 why = "left by a write that did not end"
-                items.append(Item("temporary", path.name, why, _size(path), folder, (path,)))
+                items.append(Item("temporary", path.name, why, size_of(path), folder, (path,)))
     return Plan(tuple(items))
 
 
@@ -189,12 +189,6 @@ def _is_young(path: Path) -> bool:
         return wall_ns() - path.stat().st_mtime_ns < YOUNG_NS
     except OSError:
         return True  # it went away, or cannot be looked at
-
-
-def _size(path: Path) -> int:
-    if path.is_dir():
-        return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
-    return path.stat().st_size
 
 
 def _is_locked(root: Path, repository: CachedRepository, etag: str | None) -> bool:

@@ -4,6 +4,7 @@
 Two processes that note something in the same instant may lose one of the two notes: it is a date for people.
 """
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,5 +61,8 @@ def last_used(files: Iterable[Path], used: Mapping[str, Use]) -> tuple[str | Non
     if ours:
         newest = max(ours, key=lambda use: use.at)
         return newest.at, newest.by
-    times = [path.stat().st_atime_ns for path in resolved if path.is_file()]
+    times = []
+    for path in resolved:
+        with contextlib.suppress(OSError):
+            times.append(path.stat().st_atime_ns)
     return (iso(max(times)), "access time") if times else (None, "")

@@ -108,5 +108,5 @@ def broken(checked: Iterable[Checked]) -> list[Checked]:
 
 def total_bytes(repositories: Iterable[CachedRepository], added: Mapping[str, Added]) -> int:
     """What there is to hash, for a progress line."""
-    cached = sum(sum(repository.sizes[blob] for blob in repository.linked()) for repository in repositories)
+    cached = sum(sum(repository.sizes.get(blob, 0) for blob in repository.linked()) for repository in repositories)
     return cached + sum(file.size_bytes or 0 for one in added.values() for file in one.files)
