@@ -77,7 +77,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         for line in told(one, dry_run=dry_run):
             emit(line, asked_ascii=settings.ascii)
     if not dry_run:
-        say(f"next: shortlist bench {' '.join(models)}")
+        say(f"next: shortlist model run {models[0]}, or shortlist bench {' '.join(models)}")
 
 
 def prepare_all(models: tuple[str, ...], settings: "Settings", asked: Asked) -> "list[Plan | None]":

@@ -68,7 +68,7 @@ def session() -> Any:
     from huggingface_hub.utils import httpx
 
     with _guard_lock:
-        wanted = Guard(endpoint(), _also, is_proxied=bool(getproxies()))
+        wanted = Guard(endpoint(), _also, is_proxied=not {"http", "https", "all"}.isdisjoint(getproxies()))
         if wanted != _guard:
             constants.HF_HUB_DISABLE_XET = True
             hooks: dict[str, list[Callable[..., Any]]] = {
@@ -168,7 +168,7 @@ def _extent(reply: Any, start: int) -> tuple[int, int | None]:
 
 def _blocks(what: str, reply: Any) -> Iterator[bytes]:
     if reply.status_code != 416:
-        with telling(what):
+        with telling(what, "the connection broke"):
             yield from reply.iter_raw()
 
 
@@ -214,7 +214,7 @@ def raise_for_status(reply: Any) -> None:
 
 
 @contextmanager
-def telling(what: str) -> Iterator[None]:
+def telling(what: str, broken: str = "the Hub cannot be reached") -> Iterator[None]:
     """What goes wrong between here and the Hub, as HubError: told apart by type, each with what to do."""
     from huggingface_hub import errors
     from huggingface_hub.utils import httpx
@@ -236,7 +236,7 @@ def telling(what: str) -> Iterator[None]:
     except errors.HfHubHTTPError as error:
         raise _http_error(what, error) from None
     except (httpx.HTTPError, OSError) as error:
-        told = f"{what}: the Hub cannot be reached: {_first_line(error) or type(error).__name__}"
+        told = f"{what}: {broken}: {_first_line(error) or type(error).__name__}"
         raise HubError(told, hint="check the network, or HF_ENDPOINT", is_passing=True) from None
 
 
