@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from shortlist.errors import HostBusy
-from shortlist.hostlock import Holder, bench_lock, lock_path
+from shortlist.hostlock import Holder, bench_lock, living_holder, lock_path
 from shortlist.machine import boot_id
 
 HOLD = """
@@ -224,3 +224,17 @@ def test_the_place_does_not_depend_on_home_or_temporary_folders(
         monkeypatch.setenv(name, str(tmp_path))
     assert lock_path() == before
     assert before.parent.is_dir()
+
+
+def test_who_has_the_host_can_be_asked_without_taking_it(path: Path) -> None:
+    assert living_holder(path) is None
+    with other_process(path) as (process, _):
+        found = living_holder(path)
+        assert found is not None
+        assert (found.pid, found.what) == (process.pid, "another run")
+        with pytest.raises(HostBusy), bench_lock("me", path):
+            pass
+    assert living_holder(path) is None, "a signature of the dead is nobody's"
+    path.unlink()
+    os.mkfifo(path)
+    assert living_holder(path) is None

@@ -225,3 +225,14 @@ def test_no_engine_outlives_an_interrupted_question(tmp_path: Path) -> None:
         child.send_signal(signal.SIGINT)
         assert child.wait(30) == 130
         assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in engines)
+
+
+def test_a_pipe_that_stays_silent_is_told(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        argv("model", "run", "ttft=1ms,gap=1ms,text=well", "--prompt", "hi"), cwd=tmp_path, stdin=subprocess.PIPE,
+        env=environment(SHORTLIST_ENGINE="fake"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as child:  # fmt: skip
+        assert child.stderr is not None
+        assert "waiting for what is piped in" in child.stderr.readline()
+        out, _ = child.communicate("more\n", timeout=60)
+    assert (child.returncode, out) == (0, "well \n")

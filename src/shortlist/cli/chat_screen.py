@@ -12,7 +12,7 @@ from shortlist.chat.images import refuse_images
 from shortlist.chat.schema import check_answer
 from shortlist.cli.model_run import AnswerWriter, cut_notes, stats_line
 from shortlist.cli.output import say, say_error
-from shortlist.errors import BadInput, EndpointError, EngineError, UnknownName
+from shortlist.errors import BadInput, EndpointError, UnknownName
 from shortlist.settings import Settings
 
 _MORE = '"""'
@@ -54,6 +54,8 @@ class Chat:
                     self._ask(text)
             except (BadInput, EndpointError) as error:
                 say_error(error)
+            except KeyboardInterrupt:
+                say("")  # it came between an answer and the next prompt: nothing is left to stop
 
     def _read(self) -> str:
         """A line, or with three quotation marks several."""
@@ -72,8 +74,6 @@ class Chat:
             self._runner.run(self._talk.ask(text, writer.piece))
         except KeyboardInterrupt:
             pass  # the answer is over, the chat is not
-        except EngineError:
-            raise
         finally:
             writer.end()
         for answer in self._talk.answers[before:]:

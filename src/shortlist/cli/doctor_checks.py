@@ -32,6 +32,7 @@ def check_host(settings: Settings) -> Iterator[Finding]:
     yield from _disks(settings)
     yield _memory(settings)
     yield _port()
+    yield from _bench()
     yield from _engines(settings)
 
 
@@ -95,6 +96,16 @@ def _memory(settings: Settings) -> Finding:
     if found.bytes < _LEAST_MEMORY:
         return Finding("memory", "warn", told, "shortlist model list --fits shows what runs in it")
     return Finding("memory", "ok", told)
+
+
+def _bench() -> Iterator[Finding]:
+    """Only where one runs: it has the host, and the chats here disturb it."""
+    from shortlist.hostlock import living_holder
+
+    holder = living_holder()
+    if holder is not None:
+        told = f"{holder.what} (pid {holder.pid}) measures on this host since {holder.since}"
+        yield Finding("bench", "warn", told, "wait until it has ended: what runs beside it disturbs it")
 
 
 def _port() -> Finding:

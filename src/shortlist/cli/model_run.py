@@ -25,6 +25,7 @@ MAX_TOKENS = 1024
 """Most tokens of an answer where nobody says otherwise: `max_tokens` has the workshop's 150, which is for benches."""
 
 _MOST_STDIN_BYTES = 16 * 10**6
+_SILENT_S = 3.0
 _START_LIMIT_NS = 600 * 10**9
 _SETTINGS = ("max_tokens", "temperature", "seed", "context", "threads", "device", "engine", "endpoint", "api_key_file",
              "timeout", "ascii")  # fmt: skip
@@ -63,6 +64,7 @@ def command(**options: Any) -> None:
         raise BadInput("--json is for one question", hint="add --prompt TEXT, or pipe the question in")
     asking = Asking(_generation(settings), read_schema(options["schema_file"]), settings.timeout)
     engine, spec = prepare(settings, options["model"], accept_licence=options["accept_licence"])
+    _note_bench()
     with _opened(engine, spec, asking) as (runner, talk):
         talk.set_system(options["system"])
         if question is None:
@@ -76,12 +78,22 @@ def command(**options: Any) -> None:
             _print_answer(runner, talk, question, asked_ascii=settings.ascii)
 
 
+def _note_bench() -> None:
+    """A bench that runs here is disturbed by a model that works beside it: said, not forbidden."""
+    from shortlist.hostlock import living_holder
+
+    holder = living_holder()
+    if holder is not None:
+        say(f"note: {holder.what} (pid {holder.pid}) measures on this host, and this disturbs it")
+
+
 def read_pipe() -> str | None:
     """What is piped in; None on a terminal, or where nothing is. Raises BadInput for an image, or what is no text."""
     from shortlist.chat.images import image_kind
 
     if sys.stdin is None or sys.stdin.isatty():
         return None
+    _note_silence()
     data = sys.stdin.buffer.read(_MOST_STDIN_BYTES + 1)
     if len(data) > _MOST_STDIN_BYTES:
         raise BadInput(f"what is piped in is larger than {units.size(_MOST_STDIN_BYTES)}", hint="pipe in a part of it")
@@ -93,6 +105,18 @@ def read_pipe() -> str | None:
     except UnicodeDecodeError as error:
         raise BadInput(f"what is piped in is not UTF-8 text: byte {error.start}", hint="pipe in text") from None
     return text if text.strip() else None
+
+
+def _note_silence() -> None:
+    """A pipe that nobody writes to and nobody closes would be waited for without a word."""
+    import select
+
+    try:
+        is_ready = bool(select.select([sys.stdin], [], [], _SILENT_S)[0])
+    except (OSError, ValueError):  # Windows selects sockets only
+        return
+    if not is_ready:
+        say("note: waiting for what is piped in; if nothing is, end it with Ctrl-D or start with </dev/null")
 
 
 def question_of(typed: str | None, piped: str | None) -> str | None:
