@@ -27,7 +27,8 @@ from hub.loopback import (
 from hub.told import Told
 from shortlist.clock import wall_ns
 from shortlist.errors import HostRefused, HubError, Interrupted, Unverified
-from shortlist.models.transfer import Line, Patience, Wanted, fetch
+from shortlist.models.patience import Patience
+from shortlist.models.transfer import Line, Wanted, fetch
 
 DATA = random.Random(4).randbytes(2_000_000)
 WANTED = Wanted("o/r", COMMIT, "m.gguf", len(DATA), sha256(DATA))

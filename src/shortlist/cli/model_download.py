@@ -105,7 +105,7 @@ def _prepare(name: str, library: "Library", host: "Host", asked: Asked, home: Pa
     if hub.is_offline():
         raise HubError(f"{name} is not here, and HF_HUB_OFFLINE is set: nothing is asked", hint="unset HF_HUB_OFFLINE")
     repository, revision = (found.variant and found.variant.repository) or found.card.repository, parse_name(name)
-    answer = contact.ask(str(repository), home, revision.revision, keeps=asked.keeps)
+    answer = contact.ask(str(repository), home, revision.revision, keeps=asked.keeps, noted=say)
     for note in answer.notes:
         say(note)
     planned = plan(found, answer.contact, hub_cache(), ref=_ref(str(repository), revision.revision))

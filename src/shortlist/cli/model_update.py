@@ -28,7 +28,7 @@ def outdated(*, models: tuple[str, ...], as_json: bool) -> None:
 
     settings = settings_file.load()
     names = repositories(models, library_here(settings), settings.home)
-    ages = [compare(repository, settings.home, hub_cache())[0] for repository in names]
+    ages = [compare(repository, settings.home, hub_cache(), say)[0] for repository in names]
     if as_json:
         emit_json("shortlist-outdated", ages)
         return
@@ -95,7 +95,7 @@ def _update_one(repository: str, home: Path, root: Path, *, dry_run: bool, paral
     from shortlist.models.update import compare, update_plan
     from shortlist.models.update import update as carry_over
 
-    age, told = compare(repository, home, root)
+    age, told = compare(repository, home, root, say)
     step = {"repository": repository, "from": age.pinned, "to": age.newest, "fetched_bytes": 0}
     if not age.is_outdated:
         return {**step, "told": f"{age.pinned[:12]} is the newest"}

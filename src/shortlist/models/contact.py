@@ -1,6 +1,6 @@
 """The first contact with a model's repositories: what the Hub says is kept, and what it says otherwise is told."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from shortlist.models import hub, pins
 from shortlist.models.catalogue import Found
 from shortlist.models.hub import Contact
 from shortlist.models.licence import class_of_tag
+from shortlist.models.patience import patiently
 from shortlist.models.pins import Pin, load_pins
 from shortlist.records import ModelFile
 from shortlist.units import counted
@@ -42,14 +43,21 @@ class Answer:
     notes: tuple[str, ...] = ()
 
 
-def ask(repository: str, home: Path, revision: str | None = None, *, keeps: bool = True) -> Answer:
+def ask(
+    repository: str,
+    home: Path,
+    revision: str | None = None,
+    *,
+    keeps: bool = True,
+    noted: Callable[[str], None] = lambda _: None,
+) -> Answer:
     """A repository at the revision that counts: the one asked for, else the pinned one, else the newest, pinned now.
 
-    `keeps` False writes nothing. Raises HubError; Unverified where the Hub tells of a pinned commit what it once told
-    otherwise.
+    A busy Hub is asked again, and `noted` told. `keeps` False writes nothing. Raises HubError; Unverified where the Hub
+    tells of a pinned commit what it once told otherwise.
     """
     pin = None if revision else load_pins(home).get(repository)
-    told = hub.contact(repository, pin.revision if pin else revision)
+    told = patiently(lambda: hub.contact(repository, pin.revision if pin else revision), noted)
     if pin is not None:
         for path, file in pin.files.items():
             now = told.files.get(path)

@@ -6,7 +6,6 @@ is called. This file and `hub` alone import huggingface_hub, when something is a
 fetched by its `hf_hub_download`: docs/decisions/0022.
 """
 
-import email.utils
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from urllib.request import getproxies
 
 from shortlist import __version__
 from shortlist.clock import wall_ns
@@ -64,6 +62,8 @@ def session() -> Any:
     """The library's client, made safe: no telemetry, no Xet, and every request and redirect passes the guard."""
     global _guard  # noqa: PLW0603 - as above
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from urllib.request import getproxies
+
     from huggingface_hub import constants, get_session, set_client_factory
     from huggingface_hub.utils import httpx
 
@@ -222,7 +222,8 @@ def telling(what: str, broken: str = "the Hub cannot be reached") -> Iterator[No
     try:
         yield
     except errors.GatedRepoError:
-        hint = "accept its terms on its page with your account, then set HF_TOKEN"
+        page = f"{endpoint()}/{'/'.join(what.split('/')[:2])}"
+        hint = f"accept its terms with your account at {page}, then set HF_TOKEN"
         raise HubError(f"{what}: the Hub gives this only to those who accepted its terms", hint=hint) from None
     except errors.RepositoryNotFoundError:
         hint = "check the name; a private repository needs HF_TOKEN"
@@ -256,6 +257,8 @@ def _retry_after_s(headers: Any) -> float | None:
     if told.isdigit():
         return float(told)
     if told:
+        import email.utils
+
         try:
             return max(0.0, email.utils.parsedate_to_datetime(told).timestamp() - wall_ns() / 1e9)
         except ValueError:

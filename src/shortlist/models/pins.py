@@ -5,7 +5,8 @@ written to `pins.json` in SHORTLIST_HOME, and every later look-up has it; a newe
 until somebody updates the model. Seam: `record` is for a first contact, `replace_pin` for an update that was verified.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import msgspec
 
 from shortlist.errors import BadInput, InvalidFile
 from shortlist.files import convert, read_json, write_whole
+from shortlist.models.hub_client import file_lock
 from shortlist.records import ModelCard, ModelFile, Variant, to_json
 
 NAME = "pins.json"
+_LOCK_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +48,38 @@ def load_pins(home: Path | None) -> dict[str, Pin]:
 
 def record(home: Path, repository: str, pin: Pin) -> Pin:
     """Keep a first contact, and give what counts: what was kept before stays. Raises BadInput if it cannot be kept."""
-    pins = load_pins(home)
-    return pins[repository] if repository in pins else replace_pin(home, repository, pin)
+    with _alone(home):
+        pins = load_pins(home)
+        return pins[repository] if repository in pins else _write(home, pins, repository, pin)
 
 
 def replace_pin(home: Path, repository: str, pin: Pin) -> Pin:
     """Keep what is there now in place of what was kept. Raises BadInput if it cannot be written."""
-    pins = {**load_pins(home), repository: pin}
+    with _alone(home):
+        return _write(home, load_pins(home), repository, pin)
+
+
+def _write(home: Path, pins: dict[str, Pin], repository: str, pin: Pin) -> Pin:
+    told = to_json(_PinsFile(1, {**pins, repository: pin}))
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        write_whole(home / NAME, msgspec.json.format(to_json(_PinsFile(1, pins)), indent=2) + b"\n")
+        write_whole(home / NAME, msgspec.json.format(told, indent=2) + b"\n")
     except OSError as error:
         raise BadInput(f"{home / NAME} cannot be written: {error.strerror}") from None
     return pin
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Between reading and writing, among processes: two downloads at once keep both their pins."""
+    lock = home / ".locks" / f"{NAME}.lock"
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(file_lock(lock, _LOCK_PATIENCE_S))
+        except TimeoutError:
+            raise BadInput(f"{lock} has been held by another process for {_LOCK_PATIENCE_S:.0f} s") from None
+        except OSError as error:
+            raise BadInput(f"{home} cannot be written: {error.strerror}") from None
+        yield
 
 
 def pinned(cards: Iterable[ModelCard], pins: dict[str, Pin]) -> list[ModelCard]:

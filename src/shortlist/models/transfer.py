@@ -4,14 +4,11 @@ The partial file is only ever appended to, with what was read at once from the c
 process (a reset, Ctrl-C, SIGKILL) costs the bytes that were on the wire and no more. At the end its length and its
 digest are what the Hub told at first contact, or it is thrown away: a caller that returns from `fetch` has the file.
 
-Waits between tries grow from one second to a minute, each by up to a quarter at random so that many hosts do not come
-at once; Retry-After goes before. Tries are counted from the last byte that arrived: a line that breaks every minute
-gets there.
+Tries are counted from the last byte that arrived: a line that breaks every minute gets there.
 """
 
 import hashlib
 import os
-import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -23,9 +20,9 @@ from shortlist import units
 from shortlist.clock import monotonic_ns, wait_blocking_ns
 from shortlist.errors import HubError, Interrupted, Unverified
 from shortlist.models.hub_client import Incoming, open_file
+from shortlist.models.patience import Patience, Wait
 
 _BLOCK = 1 << 20
-_LONGEST_RETRY_AFTER_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +40,6 @@ class Wanted:
     def etag(self) -> str:
         """The name of its blob in the cache."""
         return self.sha256 or self.git_id or ""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """When to try again, and what counts as standing still: under `slow_bytes` in `slow_ns`."""
-
-    tries: int = 8
-    first_ns: int = 10**9
-    longest_ns: int = 60 * 10**9
-    slow_ns: int = 30 * 10**9
-    slow_bytes: int = 30_000
-    silence_s: float = 0
-
-    def wait_ns(self, tried: int, retry_after_s: float | None) -> int:
-        """How long before the try after `tried` ones in vain."""
-        if retry_after_s is not None:
-            return round(min(retry_after_s, _LONGEST_RETRY_AFTER_S) * 1e9)
-        plain = min(self.longest_ns, self.first_ns << max(0, tried - 1))
-        return round(plain * random.uniform(1.0, 1.25))  # noqa: S311 - spreading, no secret
 
 
 class Watcher(Protocol):
@@ -85,7 +63,6 @@ class Watcher(Protocol):
 
 
 Opening = Callable[..., AbstractContextManager[Incoming]]
-Wait = Callable[[Event, int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,4 +227,4 @@ class _Partial:
         while block := self._file.read(_BLOCK):
             self._hash.update(block)
             self.have += len(block)
-        self._watcher.had(self._wanted.path, self.have)
+            self._watcher.had(self._wanted.path, len(block))

@@ -4,6 +4,7 @@ An update fetches the new commit beside the old one, verifies it, makes its link
 ends it in between leaves the old model in use. What nothing but the old commit needs is freed by `cache prune`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from shortlist.models.cache import storage_folder
 from shortlist.models.catalogue import Library
 from shortlist.models.download import Plan, carry_out, wanted
 from shortlist.models.hub import Contact
+from shortlist.models.patience import patiently
 from shortlist.models.pins import Pin, load_pins, replace_pin
 from shortlist.models.refs import find
 from shortlist.models.transfer import Line
@@ -51,9 +53,9 @@ def repositories(names: tuple[str, ...], library: Library, home: Path) -> tuple[
     return tuple(dict.fromkeys(chosen)) if names else tuple(sorted(pins))
 
 
-def compare(repository: str, home: Path, root: Path) -> tuple[Age, Contact]:
-    """A repository's age, and what the Hub told. Raises HubError."""
-    pin, told = load_pins(home)[repository], hub.contact(repository)
+def compare(repository: str, home: Path, root: Path, noted: Callable[[str], None]) -> tuple[Age, Contact]:
+    """A repository's age, and what the Hub told; asked again while it is busy. Raises HubError."""
+    pin, told = load_pins(home)[repository], patiently(lambda: hub.contact(repository), noted)
     here = files_here(root, repository, pin)
     gone = tuple(path for path in here if path not in told.files)
     changed = tuple(path for path in here if path in told.files and _is_changed(path, pin, told))
