@@ -1,5 +1,6 @@
 """`shortlist cache` and `model add | remove`, as a user meets them: real files, a real cache layout, a loopback Hub."""
 
+import json
 import os
 import signal
 import subprocess
@@ -59,6 +60,44 @@ def test_a_blob_that_went_away_makes_its_model_incomplete(tmp_path: Path) -> Non
     (folder / "blobs" / blob_name("m.gguf", MODEL)).unlink()
     (entry,) = run(tmp_path, "cache", "list", "--json").json["data"]
     assert (entry["is_complete"], entry["problem"]) == (False, "m.gguf is missing")
+
+
+def test_all_parts_of_a_split_model_go_together(tmp_path: Path) -> None:
+    parts = {f"m-0000{number}-of-00003.gguf": MODEL + bytes([number]) for number in (1, 2, 3)}
+    lay_out(hub_folder(tmp_path), "o/r", {**parts, "other.gguf": MODEL})
+    entries = {one["id"]: one for one in run(tmp_path, "cache", "list", "--json").json["data"]}
+    first = entries["hf:o/r/m-00001-of-00003.gguf"]
+    assert (first["is_complete"], first["size_bytes"]) == (True, 3 * (len(MODEL) + 1))
+    done = run(tmp_path, "cache", "remove", "hf:o/r/m-00001-of-00003.gguf", "--yes", "--json")
+    assert done.json["data"]["frees_bytes"] == 3 * (len(MODEL) + 1)
+    assert [one["id"] for one in run(tmp_path, "cache", "list", "--json").json["data"]] == ["hf:o/r/other.gguf"]
+
+
+def test_each_onnx_folder_of_a_repository_is_a_model_with_its_alias(tmp_path: Path) -> None:
+    home = "cpu_and_mobile/cpu-int4-awq-block-128-acc-level-4"
+    files = {f"{home}/genai_config.json": b"{}", f"{home}/model.onnx": b"o" * 700, "cuda/genai_config.json": b"{1}",
+             "cuda/model.onnx": b"c" * 900, "README.md": b"words"}  # fmt: skip
+    folder = lay_out(hub_folder(tmp_path), "microsoft/Phi-3.5-mini-instruct-onnx", files)
+    entries = {one["id"]: one for one in run(tmp_path, "cache", "list", "--json").json["data"]}
+    name = "hf:microsoft/Phi-3.5-mini-instruct-onnx"
+    assert (entries[f"{name}/{home}"]["alias"], entries[f"{name}/{home}"]["size_bytes"]) == ("phi-3.5-mini@onnx", 702)
+    assert (entries[f"{name}/cuda"]["alias"], entries[f"{name}/cuda"]["size_bytes"]) == (None, 903)
+    assert entries[name]["size_bytes"] == len("words")
+    freed = run(tmp_path, "cache", "remove", f"{name}/cuda", "--dry-run", "--json").json["data"]
+    assert freed["frees_bytes"] == 903
+    unfinished(folder, 10)
+    told = {one["id"]: one["problem"] for one in run(tmp_path, "cache", "list", "--json").json["data"]}
+    assert told[f"{name}/{home}"] == "a download did not end", "which folder it was for cannot be told"
+
+
+def test_what_a_user_wrote_beside_the_last_added_model_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "mine.gguf").write_bytes(MODEL)
+    assert run(tmp_path, "model", "add", "mine", "mine.gguf").code == 0
+    listing = tmp_path / "home" / "models.json"
+    listing.write_text(json.dumps({**json.loads(listing.read_text()), "prompts": ["Why?"]}))
+    assert run(tmp_path, "model", "remove", "mine").code == 0
+    assert run(tmp_path, "model", "list").code == 0
+    assert json.loads((tmp_path / "home" / "models.json.old").read_text())["prompts"] == ["Why?"]
 
 
 def test_location_tells_which_variable_decides(tmp_path: Path) -> None:

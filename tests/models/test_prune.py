@@ -142,3 +142,12 @@ def test_a_folder_that_a_xet_download_left_is_half_a_download_too(tmp_path: Path
     assert [(item.kind, item.frees_bytes) for item in plan.items] == [("unfinished", 321)]
     assert carried_out(plan) == [None]
     assert not aside.exists()
+
+
+def test_a_link_into_another_repository_takes_nothing_of_that_one(tmp_path: Path) -> None:
+    other = lay_out(tmp_path, "o/other", {"precious.gguf": NEW})
+    folder = lay_out(tmp_path, "o/r", {"m.gguf": OLD, "n.gguf": SAME})
+    (folder / "snapshots" / FIRST / "x.gguf").symlink_to(other / "snapshots" / FIRST / "precious.gguf")
+    found = next(one for one in scan(tmp_path) if one.name == "o/r")
+    assert carried_out(plan_files(tmp_path, found, ["x.gguf", "m.gguf"])) == [None, None]
+    assert (other / "snapshots" / FIRST / "precious.gguf").read_bytes() == NEW

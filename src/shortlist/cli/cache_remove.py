@@ -63,19 +63,23 @@ def _plan(settings: "Settings", model: str) -> "Plan":
     repository = cached.get((variant.repository or "").lower()) if variant is not None else None
     if variant is None or repository is None:
         raise NotDownloaded(f"{model} is not in the cache {root}", hint="shortlist cache list")
-    files = (name.file,) if name.file else tuple(_files(repository, variant))
-    plan = plan_files(root, repository, files)
+    plan = plan_files(root, repository, _files(repository, variant, name.file))
     if not plan.items and not plan.left:
         raise NotDownloaded(f"{model} is not in the cache {root}", hint="shortlist cache list")
     return plan
 
 
-def _files(repository: "CachedRepository", variant: "Variant") -> set[str]:
-    if variant.folder is not None:
-        inside = f"{variant.folder.rstrip('/')}/"
-        return {link.name for link in repository.links if link.name.startswith(inside)}
-    wanted = {file.path for file in variant.files}
-    return {link.name for link in repository.links if link.name in wanted}
+def _files(repository: "CachedRepository", variant: "Variant", asked: str | None) -> set[str]:
+    """Every file of what was named: all parts of a split GGUF, everything in a folder."""
+    from shortlist.models.hubcache import stem_of
+
+    names = [asked] if asked else [variant.folder] if variant.folder else [file.path for file in variant.files]
+    stems = {stem_of(name.rstrip("/")) for name in names if name}
+    return {
+        link.name
+        for link in repository.links
+        if stem_of(link.name) in stems or any(link.name.startswith(f"{stem}/") for stem in stems)
+    }
 
 
 def _forget(settings: "Settings", name: str, added: "Added", *, dry_run: bool, yes: bool, as_json: bool) -> None:

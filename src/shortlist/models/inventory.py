@@ -8,7 +8,7 @@ from typing import Literal
 
 from shortlist.models.catalogue import Library, variant_key
 from shortlist.models.hubcache import CachedRepository, Link, split_count, stem_of
-from shortlist.models.shelf import Added
+from shortlist.models.shelf import ONNX_CONFIG, Added
 from shortlist.models.usage import Use, last_used
 
 Place = Literal["hub", "added", "store"]
@@ -65,54 +65,73 @@ def _added_entry(name: str, added: Added, used: Mapping[str, Use], store: Path) 
 
 def _entries(repository: CachedRepository, library: Library, used: Mapping[str, Use]) -> Iterator[Entry]:
     aliases = _aliases(repository.name, library)
-    models: dict[tuple[str, frozenset[Path]], list[Link]] = defaultdict(list)
-    rest: list[Link] = []
-    for (name, _), links in _by_model(repository).items():
-        if name.lower().endswith(".gguf"):
-            blobs = frozenset(link.blob for link in links if link.blob is not None)
-            models[name, blobs] += links
-        else:
-            rest += links
+    models, rest = _models(repository)
     current = set(repository.refs.values())
     counted: set[Path] = set()
-    for (_, blobs), links in sorted(models.items(), key=lambda item: item[0][0]):
+    for (name, blobs), links in sorted(models.items(), key=lambda item: item[0][0]):
         is_old = not any(link.revision in current for link in links)
         tail = f"@{links[0].revision[:12]}" if is_old and len(repository.revisions) > 1 else ""
         size = sum(repository.sizes.get(blob, 0) for blob in blobs - counted)
         counted |= blobs
         at, by = last_used(blobs, used)
-        identity = f"hf:{repository.name}/{links[0].name}{tail}"
-        alias = None if tail else aliases.get(links[0].name)
-        yield Entry(alias, identity, "hub", size, at, by, _gguf_problem(links), tuple(link.path for link in links))
-    yield from _rest(repository, rest, aliases, counted, used)
+        identity = f"hf:{repository.name}/{name}".rstrip("/") + tail
+        alias = None if tail else next((aliases[link.name] for link in links if link.name in aliases), None)
+        problem = _gguf_problem(links) if _is_gguf(name) else _folder_problem(repository, links)
+        yield Entry(alias, identity, "hub", size, at, by, problem, tuple(link.path for link in links))
+    yield from _rest(repository, rest, counted, used)
 
 
 def _rest(
-    repository: CachedRepository, links: list[Link], aliases: Mapping[str, str], counted: set[Path],
-    used: Mapping[str, Use],
-) -> Iterator[Entry]:  # fmt: skip
-    """All that is no GGUF: an ONNX model, another program's weights, cards; then what was left half-way."""
+    repository: CachedRepository, links: list[Link], counted: set[Path], used: Mapping[str, Use]
+) -> Iterator[Entry]:
+    """All that is no model of ours: another program's weights, cards; then what was left half-way."""
     blobs = {blob for blob in repository.sizes if blob not in counted}
     if blobs or (links and not counted):
         gone = [link.name for link in links if link.blob is None]
-        alias = next((aliases[link.name] for link in links if link.name in aliases), None)
-        problem = f"{gone[0]} is missing" if gone else None
-        if repository.unfinished and not counted:
-            problem = problem or "a download did not end"
+        problem = f"{gone[0]} is missing" if gone else None if counted else _folder_problem(repository, links)
         at, by = last_used(blobs, used)
         size, paths = sum(repository.sizes[blob] for blob in blobs), tuple(link.path for link in links)
-        yield Entry(alias, f"hf:{repository.name}", "hub", size, at, by, problem, paths)
+        yield Entry(None, f"hf:{repository.name}", "hub", size, at, by, problem, paths)
     if repository.unfinished:
         size, paths = sum(repository.unfinished.values()), tuple(repository.unfinished)
         yield Entry(None, f"hf:{repository.name}", "hub", size, None, "", "a download did not end", paths)
 
 
-def _by_model(repository: CachedRepository) -> Mapping[tuple[str, str], list[Link]]:
-    """The files of each model by name and revision: the parts of a split GGUF are one."""
-    found: dict[tuple[str, str], list[Link]] = defaultdict(list)
+def _models(repository: CachedRepository) -> tuple[Mapping[tuple[str, frozenset[Path]], list[Link]], list[Link]]:
+    """The files of each model, by its name and its blobs, and the files that are of none.
+
+    All parts of a split GGUF are one model, and so is every file beside a genai_config.json. Revisions that hold the
+    same bytes are one.
+    """
+    parts: dict[tuple[str, str], list[Link]] = defaultdict(list)
+    homes = {(_folder(one.name), one.revision) for one in repository.links if one.name.endswith(ONNX_CONFIG)}
+    rest = []
     for link in repository.links:
-        found[stem_of(link.name), link.revision].append(link)
-    return found
+        if _is_gguf(link.name):
+            parts[stem_of(link.name), link.revision].append(link)
+        elif (_folder(link.name), link.revision) in homes:
+            parts[_folder(link.name), link.revision].append(link)
+        else:
+            rest.append(link)
+    found: dict[tuple[str, frozenset[Path]], list[Link]] = defaultdict(list)
+    for (name, _), links in parts.items():
+        first = links[0].name if _is_gguf(name) else name
+        found[first, frozenset(link.blob for link in links if link.blob is not None)] += links
+    return found, rest
+
+
+def _is_gguf(name: str) -> bool:
+    return name.lower().endswith(".gguf")
+
+
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _folder_problem(repository: CachedRepository, links: list[Link]) -> str | None:
+    """Which file of a folder is missing, cannot be told by what is there: a download that did not end may hold it."""
+    gone = [link.name for link in links if link.blob is None]
+    return f"{gone[0]} is missing" if gone else "a download did not end" if repository.unfinished else None
 
 
 def _gguf_problem(links: list[Link]) -> str | None:
@@ -135,5 +154,5 @@ def _aliases(repository: str, library: Library) -> Mapping[str, str]:
             for file in variant.files:
                 found.setdefault(file.path, label)
             if variant.folder is not None:
-                found.setdefault(f"{variant.folder}/genai_config.json".removeprefix("./"), label)
+                found.setdefault(f"{variant.folder}/{ONNX_CONFIG}".removeprefix("./"), label)
     return found

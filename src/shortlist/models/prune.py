@@ -100,14 +100,15 @@ def plan_files(root: Path, repository: CachedRepository, names: Iterable[str]) -
     wanted = frozenset(names)
     going = [link for link in repository.links if link.name in wanted]
     staying = {link.blob for link in repository.links if link.name not in wanted}
+    ours = repository.sizes.keys() - staying  # a link may lead to another repository, whose blobs are not for us
     if not any(is_weights(link.name) for link in repository.links if link.name not in wanted):
         return plan_repository(root, repository)
     items = []
     for name in sorted(wanted):
         links = [link for link in going if link.name == name]
-        blobs = {link.blob for link in links if link.blob is not None} - staying
-        paths = (*(link.path for link in links), *sorted(blob for blob in blobs if blob is not None))
-        freed = sum(repository.sizes.get(blob, 0) for blob in blobs if blob is not None)
+        blobs = {link.blob for link in links if link.blob is not None} & ours
+        paths = (*(link.path for link in links), *sorted(blobs))
+        freed = sum(repository.sizes[blob] for blob in blobs)
         if links:
             items.append(Item("file", f"{repository.name}/{name}", "asked for", freed, root, tuple(paths)))
     return Plan(tuple(items))
@@ -175,10 +176,10 @@ def _revision_items(root: Path, repository: CachedRepository, old: frozenset[str
     for revision in sorted(old):
         before = repository.linked(without=frozenset(gone))
         gone.add(revision)
-        blobs = sorted(before - repository.linked(without=frozenset(gone)))
+        blobs = sorted((before - repository.linked(without=frozenset(gone))) & repository.sizes.keys())
         # A blob that is the snapshot's own file goes with the folder.
         apart = tuple(blob for blob in blobs if revision not in blob.parts)
-        freed = sum(repository.sizes.get(blob, 0) for blob in blobs)
+        freed = sum(repository.sizes[blob] for blob in blobs)
         folder = repository.folder / "snapshots" / revision
         why = "no ref and no pin names it; a program that names this commit would fetch it again"
         yield Item("revision", f"{repository.name}@{revision[:12]}", why, freed, root, (folder, *apart))

@@ -143,8 +143,11 @@ def _write_source(home: Path, name: str, source: str | None, facts: Mapping[str,
     models = content["models"] if isinstance(content.get("models"), dict) else content
     if source is None:
         models.pop(name, None)
-        if not models:
-            path.unlink(missing_ok=True)  # a list without a model is an error to its reader
+        if not models:  # a list without a model is an error to its reader
+            if content.keys() - {"version", "models"} and content is not models:
+                path.replace(path.with_name(f"{path.name}.old"))  # prompts of the user's, which are not ours to delete
+            else:
+                path.unlink(missing_ok=True)
             return
     else:
         models[name] = {**models.get(name, {}), "source": source, **({"card": dict(facts)} if facts else {})}

@@ -39,13 +39,18 @@ def note_use(home: Path, files: Iterable[Path], by: str) -> None:
     except InvalidFile:
         kept = {}  # a broken record of dates is begun again
     now = iso(wall_ns())
-    kept |= {str(path.resolve()): Use(now, by) for path in files}
+    kept |= {str(one.resolve()): Use(now, by) for path in files for one in _files_of(path)}
     newest = dict(sorted(kept.items(), key=lambda item: item[1].at)[-_MOST:])
     try:
         home.mkdir(parents=True, exist_ok=True)
         write_whole(home / NAME, msgspec.json.encode(_UsedFile(1, newest)) + b"\n")
     except OSError:
         return
+
+
+def _files_of(path: Path) -> Iterable[Path]:
+    """A file itself, or those of an ONNX folder."""
+    return [one for one in path.iterdir() if one.is_file()] if path.is_dir() else [path]
 
 
 def load_used(home: Path) -> Mapping[str, Use]:
