@@ -1,5 +1,6 @@
 """`shortlist model run`, as a user meets it: a prompt, a pipe, a schema, and a chat on a real terminal."""
 
+import asyncio
 import json
 import os
 import pty
@@ -14,7 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.commands import MAIN, argv, environment, shortlist
+from cli.commands import MAIN, Done, argv, environment, shortlist
+from shortlist.engines import EngineContext, LoadSpec, find_engine
+from shortlist.records import EngineOptions, Variant
 
 NOTE = "Priya will send the budget by Friday."
 ONE_THREAD = {"SHORTLIST_THREADS": "1"}
@@ -236,3 +239,22 @@ def test_a_pipe_that_stays_silent_is_told(tmp_path: Path) -> None:
         assert "waiting for what is piped in" in child.stderr.readline()
         out, _ = child.communicate("more\n", timeout=60)
     assert (child.returncode, out) == (0, "well \n")
+
+
+def test_an_endpoint_is_asked_by_its_models_name_and_one_that_is_gone_is_told(tmp_path: Path) -> None:
+    async def main() -> Done:
+        engine = find_engine("fake")(EngineContext())
+        spec = LoadSpec("x", "ttft=1ms,gap=1ms,text=from afar", Variant("endpoint"), EngineOptions(), None, tmp_path)
+        url = (await engine.open(spec)).base_url
+        try:
+            return await asyncio.to_thread(
+                shortlist, "model", "run", "theirs", "--prompt", "hi", "--endpoint", url, "--json", cwd=tmp_path
+            )
+        finally:
+            await engine.close()
+
+    answer = asyncio.run(main()).json["data"]
+    assert (answer["text"].strip(), answer["engine"], answer["model"]) == ("from afar", "remote", "theirs")
+    gone = shortlist("model", "run", "x", "--prompt", "hi", "--endpoint", "http://127.0.0.1:9/v1", cwd=tmp_path)
+    assert gone.code == 1
+    assert "no connection" in gone.err

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from huggingface_hub import scan_cache_dir
 
 from models.hf_cache import FIRST, SECOND, lay_out, on_disk, unfinished
 from shortlist.models.hubcache import scan
@@ -151,3 +152,20 @@ def test_a_link_into_another_repository_takes_nothing_of_that_one(tmp_path: Path
     found = next(one for one in scan(tmp_path) if one.name == "o/r")
     assert carried_out(plan_files(tmp_path, found, ["x.gguf", "m.gguf"])) == [None, None]
     assert (other / "snapshots" / FIRST / "precious.gguf").read_bytes() == NEW
+
+
+def test_huggingface_hub_itself_reads_the_same_and_has_nothing_to_complain_of_after_us(tmp_path: Path) -> None:
+    two_revisions(tmp_path)
+    lay_out(tmp_path, "o/second", {"a.gguf": OLD, "b.gguf": NEW, "config.json": SAME})
+    theirs = scan_cache_dir(tmp_path)
+    assert {one.repo_id: one.size_on_disk for one in theirs.repos} == {
+        one.name: one.size_bytes for one in scan(tmp_path)
+    }
+    first, second = scan(tmp_path)
+    items = (
+        *plan_prune(tmp_path, [first], {}, with_revisions=True).items, *plan_files(tmp_path, second, ["a.gguf"]).items
+    )  # fmt: skip
+    assert carried_out(Plan(items)) == [None, None]
+    after = scan_cache_dir(tmp_path)
+    assert not after.warnings
+    assert theirs.size_on_disk - after.size_on_disk == Plan(items).frees_bytes
