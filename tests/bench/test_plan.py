@@ -165,3 +165,9 @@ def test_an_open_loop_lasts_as_its_schedule_says() -> None:
     (block,) = whole.blocks[:1]
     last = max(cell.due_offset_ns or 0 for cell in block.cells)
     assert blocks_ns(whole, [block], paces) == 10**9 + 2 * 5 * 10**8 + last + 5 * 10**8
+
+
+def test_more_requests_than_a_plan_can_hold_are_refused_before_they_are_laid_out() -> None:
+    suite = Suite(PROMPTS[:4], rounds=5, repeats=100_000_000)
+    with pytest.raises(BadInput, match="2000000000 requests are planned, and 10000000 are the most"):
+        make_plan(suite, CANDIDATES[:1], AT)

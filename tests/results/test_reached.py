@@ -149,3 +149,8 @@ def test_what_was_measured_again_after_a_wait_changes_neither_rate_nor_number_in
     for name, exact in (("reached.concurrency", 4.0), ("reached.completed", 40.0)):
         assert figures(CLOSED, plain)[name].point == pytest.approx(exact, rel=0.02)
         assert figures(CLOSED, with_repeat)[name].point == pytest.approx(exact, rel=0.03)
+
+
+def test_of_a_candidate_that_was_never_asked_nothing_is_said() -> None:
+    never = [replace(one, sent_ns=None, status="failed") for one in queue(20, 100, 60)]
+    assert warnings(LoadShape(concurrency=4), never) == ""

@@ -8,9 +8,18 @@ from shortlist.errors import BadInput, RunMismatch
 from shortlist.measure.arrivals import due_offsets
 from shortlist.records import Candidate, Cell, Look, Plan, PlannedBlock, Prompt, Suite, content_id
 
+MOST_CELLS = 10_000_000
+"""A plan is held in memory, a few hundred bytes for each request."""
+
 
 def make_plan(suite: Suite, candidates: Sequence[Candidate], at: str) -> Plan:
-    """A plan over all rounds. Two candidates of one content are refused: their cells would be the same."""
+    """A plan over all rounds. Two candidates of one content are refused: their cells would be the same.
+
+    Raises BadInput for more requests than a plan can hold, too.
+    """
+    count = len(suite.prompts) * suite.repeats * suite.rounds * len(candidates)
+    if count > MOST_CELLS:
+        raise BadInput(f"{count} requests are planned, and {MOST_CELLS} are the most", hint="fewer rounds or repeats")
     seen: dict[str, Candidate] = {}
     for candidate in candidates:
         if candidate.id in seen:

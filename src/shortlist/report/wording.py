@@ -169,7 +169,8 @@ def _load_notes(summary: RunSummary) -> list[str]:
     if summary.goodput:
         shares = ((one.label, with_error(one.figures.get("goodput.share"))) for one in summary.candidates if one.n)
         told = "; ".join(f"{label} {share}" for label, share in shares if share != NOTHING)
-        found.append(f"goodput: requests/s with {' and '.join(summary.goodput)}; kept by {told or 'none'}")
+        kept = f"; kept by {told}" if told else ""
+        found.append(f"goodput: requests/s with {' and '.join(summary.goodput)}{kept}")
         found += [
             f"{one.label}: goodput withheld: {figure.note}"
             for one in summary.candidates

@@ -171,7 +171,7 @@ def without_far_ends(figures: Mapping[str, Interval]) -> dict[str, Interval]:
 
 def load_warnings(requests: Requests, figures: Mapping[str, Interval], load: LoadShape) -> list[str]:
     """What a reader must know of a candidate's load: each warning names its cause."""
-    if not requests.items:
+    if not any(sample.sent_ns is not None for sample in requests.samples):
         return []
     texts = [_late_warning(figures)]
     if load.kind == "closed":
