@@ -103,9 +103,9 @@ def test_only_silence_is_too_long_never_an_answer(tmp_path: Path) -> None:
     patient = Asking(Generation(max_tokens=40), silence_ns=400 * 10**6)
 
     async def main() -> None:
-        async with talking("fake", "ttft=10ms,gap=50ms,chunks=20", tmp_path, patient) as talk:
+        async with talking("fake", "ttft=10ms,gap=50ms,chunks=12", tmp_path, patient) as talk:
             answer = await talk.ask("why?", lambda _: None)
-            assert answer.completion_tokens == 20, "a second of words, none of silence"
+            assert answer.completion_tokens == 12, "longer than the limit, and never silent for so long"
         async with talking("fake", "ttft=60s", tmp_path, patient) as talk:
             with pytest.raises(RequestTimeout, match="nothing came"):
                 await talk.ask("why?", lambda _: None)

@@ -289,6 +289,7 @@ def test_a_model_is_downloaded_listed_run_verified_and_freed(tmp_path: Path) -> 
     assert run(tmp_path, *typed).code == 1
 
 
+@pytest.mark.slow
 def test_a_download_killed_in_the_middle_is_not_complete_and_prune_gives_it_up_later(tmp_path: Path) -> None:
     data = MODEL + os.urandom(4 * 10**6)
     with loopback_hub({"o/r": Repository({"m.gguf": data})}) as hub:

@@ -230,6 +230,7 @@ def test_no_engine_outlives_an_interrupted_question(tmp_path: Path) -> None:
         assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in engines)
 
 
+@pytest.mark.slow
 def test_a_pipe_that_stays_silent_is_told(tmp_path: Path) -> None:
     with subprocess.Popen(
         argv("model", "run", "ttft=1ms,gap=1ms,text=well", "--prompt", "hi"), cwd=tmp_path, stdin=subprocess.PIPE,
