@@ -129,6 +129,8 @@ def test_add_takes_an_onnx_folder_and_refuses_pickles_ways_out_and_taken_names(t
     (folder / "model.onnx").write_bytes(b"\x08\x07onnx")
     assert run(tmp_path, "model", "add", "mine-onnx", folder).code == 0
     assert resolve("mine-onnx", load_library(tmp_path / "home")).variant.format == "onnx"
+    asked = run(tmp_path, "model", "run", "mine-onnx", "--prompt", "hi")
+    assert (asked.code, "is an ONNX model" in asked.err) == (2, True)
     (folder / "weights.pt").write_bytes(b"PK\x03\x04rest")
     pickle = run(tmp_path, "model", "add", "other", folder)
     assert (pickle.code, "pickle" in pickle.err) == (2, True)

@@ -45,7 +45,8 @@ def command(
         emit_json("shortlist-model-add", {"name": name, "path": str(base), "size_bytes": size, "files": added.files})
         return
     emit(f"{name} is {base} ({units.counted(len(files), 'file')}, {units.size(size)})", asked_ascii=settings.ascii)
-    say(f"  shortlist model run {name}, or shortlist bench {name}")
+    if base.is_file():
+        say(f"  shortlist model run {name}, or shortlist bench {name}")
 
 
 def _check_free(settings: "Settings", name: str, base: Path) -> None:

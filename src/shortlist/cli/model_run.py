@@ -176,6 +176,11 @@ def prepare(settings: Settings, model: str, *, accept_licence: bool = False) -> 
     library, admit = admission(settings, None, accept_licence=accept_licence, what="run")
     admit(find(model, library))
     here = resolve(model, library)
+    if here.variant.format == "onnx" and settings.engine == "llamacpp":
+        raise BadInput(
+            f"{model} is an ONNX model, and engine llamacpp opens GGUF files",
+            hint="shortlist model list --variants shows what else there is; --engine names another engine",
+        )
     if here.path is not None:
         note_use(settings.home, [here.path], "run")
     spec = LoadSpec(here.label, here.label, here.variant, options, here.path, logs, timeout_ns=_START_LIMIT_NS)
