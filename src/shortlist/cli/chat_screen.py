@@ -10,7 +10,7 @@ from shortlist import units
 from shortlist.chat.conversation import Conversation
 from shortlist.chat.images import refuse_images
 from shortlist.chat.schema import check_answer
-from shortlist.cli.model_run import AnswerWriter, cut_notes, stats_line
+from shortlist.cli.answers import AnswerWriter, cut_notes, stats_line
 from shortlist.cli.output import say, say_error
 from shortlist.errors import BadInput, EndpointError, UnknownName
 from shortlist.settings import Settings
