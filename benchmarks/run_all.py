@@ -15,6 +15,7 @@ SCRIPTS = {
     "roofline": ["--moe", "--rounds", "2"],
     "gguf_fuzz": ["--seconds", "10"],
     "fit_error": [],
+    "download_waste": [],
     "aa_real": [],
     "aa_rates": ["--runs", "200", "--power", "100"],
     "ab_rates": ["--runs", "200"],
