@@ -170,7 +170,7 @@ def test_a_sweep_ends_with_one_table_one_report_and_runs_of_their_own(tmp_path: 
     args = ("--sweep", "rate=50,100", "--arrivals", "constant", "--rounds", 2, "--repeats", 4, "--name", "load")
     done = shortlist(*FAST, *args, "--goodput", "latency<1s", "--need", "latency<2s", cwd=tmp_path)
     assert done.code == 0, done.err
-    assert "Sweep   rate 50, 100; each 1 candidates" in done.err
+    assert "Sweep   rate 50, 100; each 1 candidate ×" in done.err
     assert max(map(len, done.out.splitlines())) <= 80
     assert "rate 50: Ship ttft=3ms,gap=1ms,chunks=3." in " ".join(done.out.split())
     (folder,) = tmp_path.glob("shortlist-*")
