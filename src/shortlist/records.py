@@ -8,7 +8,7 @@ hashes of their content, so that the same plan has the same ids on every host.
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -27,12 +27,19 @@ Json = dict[str, Any]
 
 def to_json(value: object) -> bytes:
     """Any record, or a container of them, as JSON; the same value gives the same bytes."""
-    return msgspec.json.encode(value, order="deterministic")
+    return msgspec.json.encode(value, order="deterministic", enc_hook=_plain)
 
 
 def to_builtins(value: object) -> Any:
     """Any record as dicts and lists, keys in the order of the fields."""
-    return msgspec.to_builtins(value)
+    return msgspec.to_builtins(value, enc_hook=_plain)
+
+
+def _plain(value: object) -> object:
+    """A sequence of another kind (chunks that stay packed in a store's bytes) as the tuple that it stands for."""
+    if isinstance(value, Sequence):
+        return tuple(value)
+    raise NotImplementedError(f"{type(value).__name__} is no record")
 
 
 def from_json(data: bytes | str, kind: type[T]) -> T:

@@ -87,7 +87,7 @@ def sample_of(row: Row) -> Sample:
     """The record of a row."""
     values = {name: row[name] for name in Sample.__slots__ if name != "usage"}
     values["usage"] = Usage(row["prompt_tokens"], row["completion_tokens"]) if row["has_usage"] else None
-    values["chunks"] = chunks.decode(bytes(row["chunks"]))
+    values["chunks"] = chunks.StoredChunks(bytes(row["chunks"]))
     values["error"] = None if row["error"] is None else loads(row["error"], SampleError)
     values["disturbance"] = loads(row["disturbance"], tuple[str, ...])
     values["is_accepted"] = bool(row["is_accepted"])
