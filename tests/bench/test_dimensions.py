@@ -235,6 +235,7 @@ def bench_demo(folder: Path, flags: tuple[str, ...], model: Path) -> Run:
         return stored(some, store)
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 def test_a_bench_asked_for_cold_loads_stamps_what_it_saw(tmp_path: Path) -> None:
     model = tmp_path / "small.gguf"

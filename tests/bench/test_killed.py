@@ -135,22 +135,24 @@ def check_all(folder: Path, moments: list[int], check: Callable[[Path, int], int
     assert min(counts) < 42
 
 
+@pytest.mark.slow
 def test_killed_while_cells_and_blocks_are_measured_again_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     check_all(tmp_path, places(2, seed=13), check_noisy_place)
 
 
 @pytest.mark.slow
-def test_killed_at_20_places_of_measuring_again_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
-    check_all(tmp_path, places(20, seed=14), check_noisy_place)
+def test_killed_at_6_places_of_measuring_again_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+    check_all(tmp_path, places(6, seed=14), check_noisy_place)
 
 
+@pytest.mark.slow
 def test_a_race_killed_and_taken_up_again_is_the_same_race(tmp_path: Path) -> None:
     assert check_place(tmp_path, round(1.3e9), check_race, "race") < 84, "it was killed on its way"
 
 
 @pytest.mark.slow
-def test_a_race_killed_at_20_places_is_the_same_race(tmp_path: Path) -> None:
-    for number, moment in enumerate(places(20, seed=13)):
+def test_a_race_killed_at_6_places_is_the_same_race(tmp_path: Path) -> None:
+    for number, moment in enumerate(places(6, seed=13)):
         place = tmp_path / str(number)
         place.mkdir()
         check_place(place, moment, check_race, "race")

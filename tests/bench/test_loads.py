@@ -46,6 +46,7 @@ def test_an_open_loop_sends_when_the_plan_says_and_counts_from_due(store: Store)
     assert max(s.end_ns or 0 for s in warmups) <= starts.pop()
 
 
+@pytest.mark.slow
 def test_under_capacity_the_rate_is_reached_and_nothing_is_said(store: Store) -> None:
     # No slots: a busy machine delays a reply, and no reply delays another.
     summary, one = measured(store, "ttft=80ms,gap=2ms,chunks=11", rounds=2, count=15, load=open_loop(15))
@@ -53,6 +54,7 @@ def test_under_capacity_the_rate_is_reached_and_nothing_is_said(store: Store) ->
     assert not [warning for warning in summary.warnings if "piled up" in warning or "could not keep" in warning]
 
 
+@pytest.mark.slow
 def test_above_capacity_the_backlog_is_told_and_no_upper_end_is_given(store: Store) -> None:
     summary, one = measured(store, CAPACITY_20, rounds=2, count=30, load=open_loop(40), goodput=("latency<150ms",))
     assert (one.figures["reached.completed"].point or 0) < 21  # as many as the slots can, fewer on a busy machine
@@ -66,6 +68,7 @@ def test_above_capacity_the_backlog_is_told_and_no_upper_end_is_given(store: Sto
     assert one.figures["goodput.share"].point < 0.3
 
 
+@pytest.mark.slow
 def test_goodput_counts_what_the_limit_lets_through(store: Store) -> None:
     model = "ttft=10ms,gap=1ms,chunks=3,fail=slow,every=4"  # each fourth has gaps of 100 ms
     summary, one = measured(store, model, rounds=2, count=20, warmup=0, load=open_loop(40), goodput=("latency<100ms",))

@@ -60,6 +60,7 @@ def test_the_others_wait_while_the_leader_alone_is_measured_for_its_need(tmp_pat
     assert f"{poor.label} cannot" not in made.sentence, "it stands behind and blocks nothing"
 
 
+@pytest.mark.slow
 def test_one_that_waits_is_taken_up_again_when_the_leader_fails(tmp_path: Path) -> None:
     """Its rounds that were passed over are made up for before the next look."""
     whole = raced(race(model(12, "400ms"), model(6), needs=("latency<300ms",), load=12), tmp_path)

@@ -127,6 +127,7 @@ def test_an_open_loop_above_capacity_waits_in_the_engines_queue_and_is_told(tmp_
     assert any("piled up" in warning for warning in summarise(whole).warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_real_process_beside_llama_cpp_is_named_and_the_host_called_too_noisy(
     tmp_path: Path,

@@ -73,6 +73,7 @@ def test_concurrency_keeps_that_many_in_flight(store: Store) -> None:
     assert max(in_flight) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fail", "error"),
     [
@@ -243,6 +244,7 @@ def test_a_full_database_stops_the_bench_and_what_was_measured_comes_back(tmp_pa
         assert set(accepted_per_cell(stored(some, again)).values()) == {1}
 
 
+@pytest.mark.slow
 def test_no_block_starts_after_the_budget(store: Store) -> None:
     some = session([QUICK], rounds=50, count=1)
     warned: list[str] = []

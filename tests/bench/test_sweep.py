@@ -39,6 +39,7 @@ def carried_out(sessions: tuple[Session, ...], store: Store, order: list[tuple[s
     return asyncio.run(run_sweep(sessions, store, Connection(), progress))
 
 
+@pytest.mark.slow
 def test_rounds_of_all_values_stand_side_by_side_and_each_value_is_a_run(store: Store) -> None:
     order: list[tuple[str, int]] = []
     assert carried_out(laid(), store, order) == "done"
@@ -55,6 +56,7 @@ def test_rounds_of_all_values_stand_side_by_side_and_each_value_is_a_run(store: 
     assert latencies[2] > 1.5 * latencies[0]  # six at two slots: two turns of waiting
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_cut_goes_on_where_it_stopped(store: Store) -> None:
     sessions = laid()
 
@@ -92,6 +94,7 @@ def test_a_name_means_its_newest_sweep_and_an_id_that_one(store: Store) -> None:
     assert find_sweep(store, "other") == ()
 
 
+@pytest.mark.slow
 def test_a_candidate_that_never_answers_is_given_up_in_each_run_of_a_sweep(store: Store) -> None:
     """Every round is carried out by itself; what was in vain before is not forgotten between two of them."""
     shapes = [session(["fail=error-body"], rounds=4, count=2, load=concurrent(n)) for n in (1, 2)]

@@ -99,6 +99,7 @@ def test_an_engine_that_dies_in_the_middle_is_said_to_have_died(tmp_path: Path) 
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_only_silence_is_too_long_never_an_answer(tmp_path: Path) -> None:
     patient = Asking(Generation(max_tokens=40), silence_ns=400 * 10**6)
 

@@ -8,6 +8,7 @@ from decide_rates import load_scenes
 from race_rates import Manner, holds, leads_by_two_margins, simulate_race
 
 SCENES = {scene.name: scene for scene in load_scenes()}
+LONGEST = "eight equals, ample prompts"  # takes minutes; benchmarks/race_rates.py has it
 QUICK = ("clear winner", "best leads by twice the margin", "a need on the border", "speed alone, six per cent apart")
 
 
@@ -29,7 +30,7 @@ def test_scenes_with_a_lead_of_two_margins_are_found_by_their_truth() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", [name for name in SCENES if name != LONGEST])
 def test_a_race_comes_to_the_full_plans_choice_in_500_runs(name: str) -> None:
     assert holds(simulate_race(SCENES[name], 500))
 

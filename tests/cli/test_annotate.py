@@ -148,6 +148,7 @@ def test_single_keys_on_a_terminal(home: Path) -> None:
     assert [row["value"] for row in rows(journal)] == [5]
 
 
+@pytest.mark.slow
 def test_files_of_two_raters_become_ratings_facets_and_agreement(home: Path) -> None:
     for number, rater in enumerate(("ann", "ben"), start=2):
         out = home / f"{rater}.jsonl"

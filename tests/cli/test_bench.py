@@ -57,6 +57,7 @@ def test_the_workshops_variables_lead_a_bench(tmp_path: Path) -> None:
     assert data["generation"] == {"max_tokens": 7, "temperature": 0.5, "seed": 0, "stream": False, "fixed_tokens": None}
 
 
+@pytest.mark.slow
 def test_a_models_file_with_prompts_is_enough(tmp_path: Path) -> None:
     models = {"version": 1, "models": {"ttft=3ms": {"capabilities": ["chat"]}}, "prompts": ["Why?", "How?"]}
     (tmp_path / "models.json").write_text(json.dumps(models))
@@ -150,6 +151,7 @@ def test_more_requests_at_once_than_prompts_are_told_and_cut(tmp_path: Path) -> 
     assert done.json["data"]["load"]["concurrency"] == 4
 
 
+@pytest.mark.slow
 def test_a_measured_run_that_lost_its_process_at_the_very_end_becomes_done(tmp_path: Path) -> None:
     assert shortlist("bench", A, *QUICK, "--rounds", 1, cwd=tmp_path).code == 0
     home = Path(os.environ["SHORTLIST_HOME"])
@@ -160,6 +162,7 @@ def test_a_measured_run_that_lost_its_process_at_the_very_end_becomes_done(tmp_p
     assert shortlist("runs", "list", "--json", cwd=tmp_path).json["data"][0]["state"] == "done"
 
 
+@pytest.mark.slow
 def test_strict_is_exit_3_when_a_candidate_failed_and_0_without(tmp_path: Path) -> None:
     args = ("bench", A, "fail=start", *QUICK, "--rounds", 1)
     assert shortlist(*args, cwd=tmp_path).code == 0
@@ -172,6 +175,7 @@ def test_a_budget_cuts_rounds_before_the_start_and_says_so(tmp_path: Path) -> No
     assert "rounds fit into 3s" in done.err
 
 
+@pytest.mark.slow
 def test_two_repeatable_runs_have_one_golden_export_and_a_run_survives_export_and_import(tmp_path: Path) -> None:
     for name in ("one", "two"):
         assert shortlist("bench", A, *QUICK, "--rounds", 2, "--name", name, cwd=tmp_path).code == 0
@@ -190,6 +194,7 @@ def test_two_repeatable_runs_have_one_golden_export_and_a_run_survives_export_an
     assert broken.code == 2
 
 
+@pytest.mark.slow
 def test_plain_ascii_comes_from_the_flag_and_from_a_locale_that_has_no_more(tmp_path: Path) -> None:
     by_flag = shortlist("bench", A, *QUICK, "--rounds", 2, "--ascii", cwd=tmp_path)
     assert by_flag.out.isascii()

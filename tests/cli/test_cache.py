@@ -107,6 +107,7 @@ def test_location_tells_which_variable_decides(tmp_path: Path) -> None:
     assert store["path"] == str(tmp_path / "home" / "models")
 
 
+@pytest.mark.slow
 def test_add_names_a_file_where_it_lies_and_remove_leaves_it_there(tmp_path: Path) -> None:
     (tmp_path / "mine.gguf").write_bytes(MODEL)
     added = run(tmp_path, "model", "add", "mine", "mine.gguf", "--licence", "mit", "--capability", "chat")
@@ -122,6 +123,7 @@ def test_add_names_a_file_where_it_lies_and_remove_leaves_it_there(tmp_path: Pat
     assert run(tmp_path, "model", "info", "mine").code == 2
 
 
+@pytest.mark.slow
 def test_add_takes_an_onnx_folder_and_refuses_pickles_ways_out_and_taken_names(tmp_path: Path) -> None:
     folder = tmp_path / "onnx"
     folder.mkdir()
@@ -152,6 +154,7 @@ def test_add_takes_an_onnx_folder_and_refuses_pickles_ways_out_and_taken_names(t
     assert run(tmp_path, "model", "add", "cut", "cut.gguf").code == 2
 
 
+@pytest.mark.slow
 def test_a_bench_is_the_last_use(tmp_path: Path) -> None:
     assert run(tmp_path, "model", "add", "mine", demo.demo_model_path("notes-small")).code == 0
     done = run(tmp_path, "bench", "mine", "--rounds", 1, "--warmup", 0, "--max-tokens", 2, "--threads", 1)
@@ -160,6 +163,7 @@ def test_a_bench_is_the_last_use(tmp_path: Path) -> None:
     assert entry["last_used_by"] == "bench"
 
 
+@pytest.mark.slow
 def test_remove_and_prune_show_the_plan_and_do_nothing_unasked(tmp_path: Path) -> None:
     folder = lay_out(hub_folder(tmp_path), "o/r", {"m.gguf": MODEL})
     unfinished(folder, 5000)
@@ -180,6 +184,7 @@ def test_remove_and_prune_show_the_plan_and_do_nothing_unasked(tmp_path: Path) -
     assert "not in the cache" in again.err
 
 
+@pytest.mark.slow
 def test_verify_finds_one_flipped_byte_and_fetches_that_file_alone(tmp_path: Path) -> None:
     files = {"m.gguf": MODEL, "other.gguf": MODEL + b"\0" * 8, "config.json": b'{"a": 1}'}
     folder = lay_out(hub_folder(tmp_path), "o/r", files, FIRST)
@@ -271,6 +276,7 @@ def test_a_move_killed_in_the_middle_loses_nothing(tmp_path: Path, monkeypatch: 
     assert shortlist("cache", "verify", cwd=tmp_path, HF_HOME=str(tmp_path / "hf")).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 def test_a_model_is_downloaded_listed_run_verified_and_freed(tmp_path: Path) -> None:
     data = demo.demo_model_path("notes-large").read_bytes()

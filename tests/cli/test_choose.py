@@ -67,6 +67,7 @@ def test_the_choice_is_stored_with_its_run(home: Path) -> None:
     assert kept.verdict in ("ship", "ship_cheapest_of_equals")
 
 
+@pytest.mark.slow
 def test_the_same_run_imported_into_another_home_is_decided_in_the_same_bytes(home: Path, tmp_path: Path) -> None:
     exported = shortlist("runs", "export", "last", cwd=home, SHORTLIST_HOME=str(home))
     (tmp_path / "run.json").write_text(exported.out, encoding="utf-8")
@@ -106,6 +107,7 @@ def test_ascii_output_holds_no_other_character(home: Path) -> None:
     assert choose(home, "--need", "latency<1s", "--ascii").out.isascii()
 
 
+@pytest.mark.slow
 def test_a_licence_policy_is_a_need_of_every_candidate_and_stays_with_the_choice(home: Path) -> None:
     (home / "licences.toml").write_text("[classes]\nunknown = 'refuse'\n")
     policy = {"SHORTLIST_HOME": str(home), "SHORTLIST_LICENCE_POLICY": "licences.toml"}

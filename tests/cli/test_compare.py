@@ -68,6 +68,7 @@ def test_exported_files_are_compared_as_stored_runs_are(home: Path, tmp_path: Pa
     assert (done.code, done.out.split("  ")[0]) == (0, "Equivalent in all that was compared."), done.err
 
 
+@pytest.mark.slow
 def test_runs_that_cannot_be_compared_are_refused_with_what_to_type(home: Path, tmp_path: Path) -> None:
     run = head_run()
     executor = base_run().executors[0]
@@ -98,6 +99,7 @@ def test_what_was_typed_wrong_is_exit_2_with_a_hint(home: Path, args: tuple[str,
     assert said in done.err
 
 
+@pytest.mark.slow
 def test_answers_that_got_worse_are_shown_side_by_side(home: Path) -> None:
     def show(*args: str) -> Done:
         return shortlist("runs", "show", "head", "--worse-than", *args, cwd=home, SHORTLIST_HOME=str(home))
@@ -110,6 +112,7 @@ def test_answers_that_got_worse_are_shown_side_by_side(home: Path) -> None:
     assert len(show("main", "--json").json["data"]) == 10
 
 
+@pytest.mark.slow
 def test_what_guidellm_wrote_is_imported_reported_and_compared(home: Path, tmp_path: Path) -> None:
     files = Path(__file__).parents[1] / "results" / "guidellm"
     own = str(tmp_path / "other")

@@ -33,6 +33,7 @@ def test_the_demo_ends_with_a_decision_and_the_models_differ_as_they_should(tmp_
     assert json.loads((folder / "report.json").read_text())["schema"]
 
 
+@pytest.mark.slow
 def test_the_demo_does_not_heed_an_endpoint_a_prompt_or_a_load_of_the_environment(tmp_path: Path) -> None:
     env = {"FOUNDRY_LOCAL_ENDPOINT": "http://127.0.0.1:9/v1", "BENCH_PROMPT": "Hi", "SHORTLIST_THREADS": "1"}
     env["SHORTLIST_RATE"] = "50"

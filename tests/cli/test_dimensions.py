@@ -16,6 +16,7 @@ QUICK = ("--engine", "fake", "--warmup", "0", "--rounds", 3)
 HOST = {"SHORTLIST_WATTS": "100", "SHORTLIST_IDLE_WATTS": "40"}
 
 
+@pytest.mark.slow
 def test_a_bench_with_watts_and_a_price_decides_on_cost_and_later_prices_replace_it(tmp_path: Path) -> None:
     needs = ("--need", "cost<100", "--need", "energy<100kJ")
     done = shortlist("bench", MODEL, *QUICK, *needs, cwd=tmp_path, **HOST, SHORTLIST_PRICE_PER_HOUR="2")

@@ -118,6 +118,7 @@ def test_killed_at_twenty_random_places_it_ends_whole_and_no_entry_lies(tmp_path
         assert list((tmp_path / "hf").rglob("*.incomplete")) == []
 
 
+@pytest.mark.slow
 def test_two_processes_fetch_one_file_once(hub: Hub, env: dict[str, str], tmp_path: Path) -> None:
     hub.speed = 2e6
     typed = argv("model", "download", "hf:o/big/big.gguf", "--anyway")
@@ -173,6 +174,7 @@ def test_ctrl_c_does_not_wait_for_a_server_that_is_silent(hub: Hub, env: dict[st
     assert child.wait(timeout=60) == 130
 
 
+@pytest.mark.slow
 def test_by_xet_the_librarys_own_download_is_verified_too(hub: Hub, env: dict[str, str], tmp_path: Path) -> None:
     # this Hub offers no Xet, so that the library falls back to plain HTTP
     done = shortlist("model", "download", NAME, "--xet", cwd=tmp_path, **env)
@@ -232,6 +234,7 @@ def test_a_licence_that_a_policy_refuses_is_refused_before_a_byte(
     assert (done.code, "--accept-licence" in done.err, hub.seen) == (1, True, [])
 
 
+@pytest.mark.slow
 def test_a_newer_commit_is_told_fetched_beside_the_old_and_then_pinned(
     hub: Hub, env: dict[str, str], tmp_path: Path
 ) -> None:

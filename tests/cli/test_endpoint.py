@@ -89,6 +89,7 @@ def test_each_prompt_carries_a_nonce_and_the_run_says_so(tmp_path: Path) -> None
     assert sent.count(b'"content":"[') == 5
 
 
+@pytest.mark.slow
 def test_a_resume_without_the_endpoint_ruins_nothing(tmp_path: Path) -> None:
     def bench(url: str) -> Done:
         return shortlist("bench", "m", "--endpoint", url, "--rounds", 1, "--name", "cut", cwd=tmp_path)
@@ -102,6 +103,7 @@ def test_a_resume_without_the_endpoint_ruins_nothing(tmp_path: Path) -> None:
     assert (listed["state"], listed["rounds"]) == ("done", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fail", "told"),
     [("error-body", "ErrorReply"), ("close-early", "ConnectionClosed"), ("broken-sse", "BrokenStream"),

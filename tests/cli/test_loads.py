@@ -58,6 +58,7 @@ def test_a_variable_that_contradicts_deterministic_is_refused_by_its_name(
     assert command.main([*FAST, "--deterministic", "--temperature", "0", "--plan"], standalone_mode=False) == 0
 
 
+@pytest.mark.slow
 def test_a_typed_load_wins_over_one_in_the_environment(tmp_path: Path) -> None:
     typed = shortlist(*FAST, "--concurrency", 2, "--plan", "--json", cwd=tmp_path, SHORTLIST_RATE="5")
     assert typed.json["data"]["suite"]["load"]["kind"] == "closed"
@@ -71,6 +72,7 @@ def test_a_typed_load_wins_over_one_in_the_environment(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_an_open_loop_with_goodput_and_a_need_on_it_is_decided(tmp_path: Path) -> None:
     args = ("--rate", 100, "--arrivals", "constant", "--repeats", 10, "--rounds", 2)
     done = shortlist(*FAST, *args, "--goodput", "latency<2s", "--need", "goodput>50", cwd=tmp_path)
@@ -84,6 +86,7 @@ def test_an_open_loop_with_goodput_and_a_need_on_it_is_decided(tmp_path: Path) -
     assert {"reached.rate", "reached.completed", "backlog", "late.p99"} <= figures.keys()
 
 
+@pytest.mark.slow
 def test_limits_can_be_asked_afterwards(tmp_path: Path) -> None:
     assert shortlist(*FAST, "--repeats", 10, "--rounds", 1, "--name", "x", cwd=tmp_path).code == 0
     written = shortlist("report", "x", "--goodput", "latency<2s", "--format", "json", "--out", "o", cwd=tmp_path)
@@ -95,6 +98,7 @@ def test_limits_can_be_asked_afterwards(tmp_path: Path) -> None:
     assert refused.code == 2
 
 
+@pytest.mark.slow
 def test_a_deterministic_run_reports_what_repeated(tmp_path: Path) -> None:
     done = shortlist(*FAST, "--deterministic", "--rounds", 2, "--name", "d", cwd=tmp_path)
     assert done.code == 0, done.err
@@ -156,6 +160,7 @@ def test_a_sweep_that_cannot_be_is_refused(plain_place: None, args: tuple[str, .
     assert said in refused.value.message
 
 
+@pytest.mark.slow
 def test_the_plan_of_a_sweep_is_one_document_and_names_each_value(tmp_path: Path) -> None:
     args = ("bench", "ttft=1ms,gap=1ms,chunks=4", "--engine", "fake", "--sweep", "concurrency=1,2", "--name", "load")
     shown = shortlist(*args, "--plan", "--json", cwd=tmp_path).json
@@ -166,6 +171,7 @@ def test_the_plan_of_a_sweep_is_one_document_and_names_each_value(tmp_path: Path
     assert [line for line in told if not line.startswith("round")] == ["load/concurrency=1", "load/concurrency=2"]
 
 
+@pytest.mark.slow
 def test_a_sweep_ends_with_one_table_one_report_and_runs_of_their_own(tmp_path: Path) -> None:
     args = ("--sweep", "rate=50,100", "--arrivals", "constant", "--rounds", 2, "--repeats", 4, "--name", "load")
     done = shortlist(*FAST, *args, "--goodput", "latency<1s", "--need", "latency<2s", cwd=tmp_path)

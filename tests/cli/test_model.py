@@ -117,6 +117,7 @@ def test_bench_says_how_to_download_a_model_that_is_known(tmp_path: Path) -> Non
     assert "shortlist model download qwen3:4b" in done.err
 
 
+@pytest.mark.slow
 def test_bench_asks_for_a_licence_to_be_read_and_remembers_that_it_was(tmp_path: Path) -> None:
     (tmp_path / "licences.toml").write_text(RULES + "[models]\nnotes-small = 'review'\nnotes-large = 'refuse'\n")
     typed = ("bench", "notes-small", "--plan", "--threads", "1")
@@ -151,6 +152,7 @@ def test_a_card_is_made_checked_and_refused_with_places(tmp_path: Path) -> None:
     assert shortlist("model", "card", "check", "good.json", cwd=tmp_path).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 def test_a_run_that_was_measured_here_replaces_the_prediction(tmp_path: Path) -> None:
     def told(*context: object) -> str:

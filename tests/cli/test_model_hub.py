@@ -59,6 +59,7 @@ def test_without_the_hub_what_is_known_here_is_searched_and_that_is_said(tmp_pat
         assert "Qwen/Qwen2.5-0.5B-Instruct" in done.out
 
 
+@pytest.mark.slow
 def test_the_first_contact_is_kept_and_a_later_one_changes_nothing(hub: Hub, tmp_path: Path) -> None:
     typed = ("model", "info", "qwen2.5-0.5b")
     env = {"HF_ENDPOINT": hub.url, "SHORTLIST_HOME": str(tmp_path / "home")}

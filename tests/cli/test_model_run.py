@@ -42,6 +42,7 @@ def test_what_is_piped_in_is_the_question_or_stands_under_it(tmp_path: Path) -> 
     assert both["tokens_per_s"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 def test_a_schema_holds_the_answer_and_one_that_cannot_be_ended_is_an_error(tmp_path: Path) -> None:
     schema = {"type": "object", "properties": {"who": {"enum": ["ann", "ben"]}}, "required": ["who"]}

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from cli.commands import shortlist
 
 QUICK = ("--engine", "fake", "--warmup", "0")
@@ -35,6 +37,7 @@ def test_a_race_says_its_looks_before_each_stop_as_it_comes_and_what_was_left_ou
     assert "nothing is left to run" in shortlist("bench", "--resume", "last", cwd=tmp_path).err
 
 
+@pytest.mark.slow
 def test_the_plan_shows_where_the_looks_are(tmp_path: Path) -> None:
     asked = ("bench", GOOD, POOR, *QUICK, "--race", "--rounds", 2, "--plan", "--prompts", prompts_file(tmp_path))
     lines = shortlist(*asked, cwd=tmp_path).out.splitlines()
@@ -42,6 +45,7 @@ def test_the_plan_shows_where_the_looks_are(tmp_path: Path) -> None:
     assert shortlist(*asked, "--json", cwd=tmp_path).json["data"]["race"]["after"] == [1, 2]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_raced_is_bad_usage(tmp_path: Path) -> None:
     for more, said in (
         ((GOOD, POOR, *QUICK, "--need", "rating>=3"), "ratings: they are given when the run is over"),

@@ -42,6 +42,7 @@ def test_nonsense_is_refused_with_what_to_type(tmp_path: Path, args: tuple[str, 
     assert len(done.err.splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_a_bench_says_how_far_its_numbers_may_be_off_in_every_report(tmp_path: Path) -> None:
     args = ("bench", "ttft=3ms,gap=1ms,chunks=4", "--engine", "fake", "--warmup", "0", "--rounds", 1)
     done = shortlist(*args, cwd=tmp_path, SHORTLIST_SELFTEST="1")
@@ -74,6 +75,7 @@ def test_a_bench_says_how_far_its_numbers_may_be_off_in_every_report(tmp_path: P
 FAKE = ("--engine", "fake", "--prompts", "prompts.json", "--runs", 3, "--rounds", 2)
 
 
+@pytest.mark.slow
 def test_runs_of_the_same_thing_give_this_hosts_spread_for_compare_and_leave_no_runs_behind(tmp_path: Path) -> None:
     (tmp_path / "prompts.json").write_text('["One.", "Two."]')
     home = tmp_path / "home"
@@ -95,6 +97,7 @@ def test_runs_of_the_same_thing_give_this_hosts_spread_for_compare_and_leave_no_
     assert shortlist("runs", "list", "--json", cwd=tmp_path, SHORTLIST_HOME=str(home)).json["data"] == []
 
 
+@pytest.mark.slow
 def test_a_run_that_was_not_whole_gives_no_spread(tmp_path: Path) -> None:
     (tmp_path / "prompts.json").write_text('["One.", "Two."]')
     home = tmp_path / "home"

@@ -128,6 +128,7 @@ def test_under_six_outputs_there_is_no_interval() -> None:
     assert "needs 6 (2 more)" in found.dimensions[0].alpha.note
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_of_a_large_population() -> None:
     """Two raters with noise; alpha of 20000 outputs stands for the truth, 200 draws of 40 outputs are tested."""
     rng = np.random.default_rng(11)

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from cli.commands import shortlist
 from results.made_run import make_run
 from shortlist.choose.decide import decide_run
@@ -23,6 +25,7 @@ def home_with_run(tmp_path: Path) -> dict[str, str]:
     return env
 
 
+@pytest.mark.slow
 def test_a_run_that_was_decided_is_reported_with_its_decision(tmp_path: Path) -> None:
     env = home_with_run(tmp_path)
     before = shortlist("report", "last", "--out", "before", cwd=tmp_path, **env)
