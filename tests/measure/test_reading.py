@@ -1,6 +1,7 @@
 """Kernel stamps, held against what a server in another thread saw on the same clock."""
 
 import asyncio
+import platform
 import socket
 import struct
 import sys
@@ -28,7 +29,14 @@ from measure.loopback import (
 from shortlist.clock import SYSTEM, realtime_offset_ns, sleep_blocking_ns, wall_ns
 from shortlist.measure import reading
 from shortlist.measure.drive import drive
-from shortlist.measure.reading import KernelStamps, SocketReader, StampedRead, ask_for_stamps, open_witness
+from shortlist.measure.reading import (
+    KernelStamps,
+    SocketReader,
+    StampedRead,
+    ask_for_short_slices,
+    ask_for_stamps,
+    open_witness,
+)
 from shortlist.measure.transport import HttpTransport
 from shortlist.measure.wire import parse_target
 from shortlist.records import CLOCK_STEP, Sample
@@ -304,3 +312,16 @@ def test_when_the_thread_died_nobody_waits_for_its_reading() -> None:
         far.send(b"a")
         reader.close()
         assert not reader.is_reading
+
+
+def test_short_slices_are_asked_for_without_a_right_and_where_there_is_no_such_call_nothing_is_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[bool] = []
+    thread = threading.Thread(target=lambda: told.append(ask_for_short_slices()))
+    thread.start()
+    thread.join()
+    is_known = sys.platform == "linux" and platform.machine() in ("x86_64", "aarch64")
+    assert told == [is_known]
+    monkeypatch.setattr(platform, "machine", lambda: "pdp11")
+    assert not ask_for_short_slices()

@@ -7,6 +7,7 @@ would find them as one. Python's other threads give way to it within `SWITCH_S`,
 import contextlib
 import ctypes
 import os
+import platform
 import select
 import socket
 import struct
@@ -22,6 +23,9 @@ READ_BYTES = 64 * 1024
 _SO_TIMESTAMPNS = 35  # Linux; the socket module of Python 3.11 does not name it
 _ANCILLARY_BYTES = 64
 _STAMP = struct.Struct("@Niill")  # cmsghdr: length, level, type; then a timespec
+_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
+_SCHED_ATTR = struct.Struct("=IIQiIQQQ")  # size, policy, flags, nice, priority, runtime, deadline, period
+_SLICE_NS = 100_000
 _STEP_NS = 100_000
 _SELECT_S = 0.005
 _MANY = 16
@@ -45,6 +49,21 @@ def ask_for_stamps(sock: socket.socket) -> bool:
     except OSError:  # a kernel in user space (gVisor) may not know it
         return False
     return True
+
+
+def ask_for_short_slices() -> bool:
+    """Have Linux (6.12 on) wake this thread before others of its core end their slices; whether that was asked for.
+
+    No right is needed for it, and the thread gets no more time in all. Source: sched_setattr(2), and EEVDF's rule that
+    a waking task with a shorter slice preempts one with a longer.
+    """
+    number = _SCHED_SETATTR.get(platform.machine())
+    if sys.platform != "linux" or number is None:
+        return False
+    asked = ctypes.create_string_buffer(
+        _SCHED_ATTR.pack(_SCHED_ATTR.size, 0, 0, 0, 0, _SLICE_NS, 0, 0), _SCHED_ATTR.size
+    )
+    return int(ctypes.CDLL(None, use_errno=True).syscall(number, 0, asked, 0)) == 0
 
 
 def open_witness() -> tuple[socket.socket, socket.socket] | None:
@@ -259,6 +278,7 @@ class SocketReader:
             sock.close()
 
     def _run(self) -> None:
+        ask_for_short_slices()
         try:
             while self._turn():
                 pass
