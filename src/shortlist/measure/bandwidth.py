@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from shortlist.clock import monotonic_ns
+from shortlist.files import write_whole
 from shortlist.machine import boot_id
 from shortlist.process import child_environment, module_argv
 from shortlist.records import from_builtins, from_json, to_json
@@ -98,11 +99,9 @@ def kept_bandwidths(home: Path) -> Mapping[int, Bandwidth]:
 
 
 def _keep(home: Path, readings: Mapping[int, Bandwidth]) -> None:
-    partial = home / f"{FILE_NAME}.tmp"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(to_json({"boot": boot_id(), "readings": list(readings.values())}))
-        partial.replace(home / FILE_NAME)
+        write_whole(home / FILE_NAME, to_json({"boot": boot_id(), "readings": list(readings.values())}))
     except OSError:
         return  # it is measured again next time; nothing depends on the file
 
