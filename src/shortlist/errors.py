@@ -27,6 +27,7 @@ ShortlistError                 exit 1
 │   └── TooManyInFlight                 an open loop had no file descriptor left for it: it was never sent
 ├── StoreError                 exit 1   results could not be written or read
 ├── HostBusy                   exit 1   another bench, or a service, has this host
+├── QueueFull                  exit 1   too many requests wait for one model of the service
 ├── NotEnoughSamples           exit 1   a statistic that the data cannot support
 └── Interrupted                exit 130
 """
@@ -174,6 +175,14 @@ class StoreError(ShortlistError):
 
 class HostBusy(ShortlistError):
     """Another process measures on this host, and two would disturb each other."""
+
+
+class QueueFull(ShortlistError):
+    """Too many requests wait for a model; `retry_after_s` is when it is worth asking again."""
+
+    def __init__(self, message: str, retry_after_s: int, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class NotEnoughSamples(ShortlistError):
