@@ -143,3 +143,17 @@ def test_a_variant_of_several_files_has_one_digest_and_one_without_digests_none(
     assert both == profiles.variant_digest(Variant("onnx", files=files[::-1]))
     assert profiles.variant_digest(Variant("onnx", files=(ModelFile("a", 1),))) is None
     assert profiles.variant_digest(Variant("endpoint")) is None
+
+
+def test_the_version_is_asked_for_only_where_something_was_tuned(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def version() -> str:
+        asked.append("once")
+        return "1.2"
+
+    profiles.settle(tmp_path, MODEL, "llamacpp", version, EngineOptions())
+    assert not asked
+    profiles.keep(tmp_path, profile())
+    assert profiles.settle(tmp_path, MODEL, "llamacpp", version, EngineOptions()).options == TUNED
+    assert asked == ["once"]

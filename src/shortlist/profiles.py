@@ -28,6 +28,9 @@ FILE_NAME = "profiles.json"
 FLAG = "profile"
 """The stamp of a run with a candidate that was opened by a profile."""
 
+Version = str | Callable[[], str | None] | None
+"""An engine's version as its endpoints report it, or what finds it out."""
+
 _MOST_KEPT = 20  # of one variant on one host: what --undo can go back over
 
 
@@ -65,6 +68,8 @@ class Settled:
     options: EngineOptions
     profile: Profile | None = None
     notes: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    """`threads=1`, `ubatch=128`: what of the profile is used."""
 
 
 def changes(options: EngineOptions) -> tuple[str, ...]:
@@ -91,16 +96,20 @@ def this_host() -> str:
 # --- using one --------------------------------------------------------------------------------------------------------
 
 
-def settle(home: Path, variant: Variant, engine: str, version: str | None, options: EngineOptions) -> Settled:
-    """The options with what was tuned in place of what the user left at its default. Never raises."""
+def settle(home: Path, variant: Variant, engine: str, version: Version, options: EngineOptions) -> Settled:
+    """The options with what was tuned in place of what the user left at its default. Never raises.
+
+    `version` may be a function: it is called only where something was tuned.
+    """
     profile, notes = _newest(home, variant, engine, version, options)
     if profile is None or not profile.changes:
         return Settled(options, None, notes)
     settled = over(options, profile.options)
-    return Settled(settled, profile if settled != options else None, notes)
+    used = tuple(one for one in changes(settled) if one not in changes(options))
+    return Settled(settled, profile, notes, used) if used else Settled(options, None, notes)
 
 
-def find(home: Path, variant: Variant, engine: str, version: str | None) -> EngineOptions | None:
+def find(home: Path, variant: Variant, engine: str, version: Version) -> EngineOptions | None:
     """What was tuned for this variant, engine and version on this host; None where nothing was. Never raises."""
     profile, _ = _newest(home, variant, engine, version, None)
     return None if profile is None else profile.options
@@ -131,13 +140,14 @@ def fastest_engine(home: Path, variant: Variant, version_of: Callable[[str], str
 
 
 def _newest(
-    home: Path, variant: Variant, engine: str, version: str | None, options: EngineOptions | None
+    home: Path, variant: Variant, engine: str, version: Version, options: EngineOptions | None
 ) -> tuple[Profile | None, tuple[str, ...]]:
     kept, notes = _kept_quietly(home)
     digest = variant_digest(variant)
     mine = [one for one in kept if one.variant == digest and one.engine == engine] if digest else []
     if not mine:
         return None, notes
+    version = version() if callable(version) else version
     here = [one for one in mine if _is_here(one)]
     fitting = [one for one in here if one.engine_version == version]
     if not fitting:

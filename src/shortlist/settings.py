@@ -152,6 +152,7 @@ class Settings:
     timeout: int = _setting(_duration, 120 * 10**9, "limit of one request, as 120s or 2m")
     engine: str = _setting(_text, "llamacpp", "what opens model files")
     device: str = _setting(_one_of("auto", "cpu", "gpu"), "auto", "where the engine computes")
+    profile: bool = _setting(_flag, True, "use what `shortlist tune` found for a model where nothing else was asked")
     threads: int | None = _setting(_number(int, 1, 1024), None, "threads of the engine; unset: the physical cores")
     context: int | None = _setting(
         _number(int, 16, 10**8), None, "tokens of context for each request; unset: the model's, 4096 at most"

@@ -50,6 +50,7 @@ class Roster:
 class Opening:
     """How candidates are opened: the engine's name, its options, and the URL where it is somebody else's.
 
+    `settle`: what engine and options a model of ours is opened with in the end, by its label and variant (a profile).
     `library`: what names mean. `admit` is shown each model of ours by name before its file is looked for, and raises
     for one that the licence policy or this host's memory does not let in.
     """
@@ -59,6 +60,7 @@ class Opening:
     endpoint_url: str | None = None
     library: Library = field(default_factory=load_library)
     admit: Callable[[Found], None] | None = None
+    settle: Callable[[str, Variant, str, EngineOptions], tuple[str, EngineOptions]] | None = None
 
 
 def make_roster(names: Iterable[str], listing: Listing | None, opening: Opening) -> Roster:
@@ -146,4 +148,7 @@ def _candidate(model: ResolvedModel, opening: Opening, taken: set[str]) -> Candi
     options = opening.options
     if opening.endpoint_url is not None:
         options = replace(options, extra={**options.extra, ENDPOINT: opening.endpoint_url})
-    return make_candidate(label, model.label, opening.engine, model.variant, options, model.card)
+    engine = opening.engine
+    if opening.settle is not None:
+        engine, options = opening.settle(label, model.variant, engine, options)
+    return make_candidate(label, model.label, engine, model.variant, options, model.card)

@@ -41,6 +41,7 @@ _SETTING_FLAGS = [
     click.option("--device", help="cpu, gpu or auto. [auto]"),
     click.option("--threads", type=int, help="Threads of the engine. [physical cores]"),
     click.option("--context", type=int, help="Tokens of context per request. [the model's, 4096 at most]"),
+    click.option("--profile/--no-profile", default=None, help="Use what `shortlist tune` found. [--profile]"),
     click.option(
         "--watch/--no-watch", default=None, help="Watch the host, and measure again what others disturbed. [watch]"
     ),

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ _MOST_STDIN_BYTES = 16 * 10**6
 _SILENT_S = 3.0
 _START_LIMIT_NS = 600 * 10**9
 _SETTINGS = ("max_tokens", "temperature", "seed", "context", "threads", "device", "engine", "endpoint", "api_key_file",
-             "timeout", "ascii")  # fmt: skip
+             "timeout", "profile", "ascii")  # fmt: skip
 
 
 @click.command(name="run")
@@ -44,6 +45,7 @@ _SETTINGS = ("max_tokens", "temperature", "seed", "context", "threads", "device"
 @click.option("--threads", type=int, help="Threads of the engine. [physical cores]")
 @click.option("--device", help="cpu, gpu or auto. [auto]")
 @click.option("--engine", help="What opens model files. [llamacpp]")
+@click.option("--profile/--no-profile", default=None, help="Use what `shortlist tune` found. [--profile]")
 @click.option("--endpoint", help="Ask this OpenAI-compatible URL; MODEL is then its model's name.")
 @click.option("--api-key-file", help="File that holds the endpoint's key.")
 @click.option("--timeout", help="Longest silence of the model, as 120s or 2m. [120s]")
@@ -157,6 +159,7 @@ def read_schema(path: Path | None) -> Json | None:
 def prepare(settings: Settings, model: str, *, accept_licence: bool = False) -> "tuple[Engine, LoadSpec]":
     """The engine and what it shall open: admitted by policy and memory first. Raises what those raise."""
     from shortlist.cli.admission import admission
+    from shortlist.cli.by_profile import ByProfile
     from shortlist.engines import EngineContext, LoadSpec, find_engine
     from shortlist.engines.remote import base_url
     from shortlist.models.refs import find, resolve
@@ -182,6 +185,9 @@ def prepare(settings: Settings, model: str, *, accept_licence: bool = False) -> 
             f"{model} is an ONNX model, and engine llamacpp opens GGUF files",
             hint="shortlist model list --variants shows what else there is; --engine names another engine",
         )
+    name, options = ByProfile(settings)(here.label, here.variant, settings.engine, options)
+    if name != settings.engine:
+        engine, options = find_engine(name)(EngineContext()), replace(options, prefix_cache=False)
     if here.path is not None:
         note_use(settings.home, [here.path], "run")
     spec = LoadSpec(here.label, here.label, here.variant, options, here.path, logs, timeout_ns=_START_LIMIT_NS)

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shortlist import units
+from shortlist.cli.by_profile import ByProfile
 from shortlist.cli.choose import AskedNeeds, read_needs
 from shortlist.cli.output import emit, emit_json, say
 from shortlist.cli.shapes import deterministic, load_shape
 from shortlist.errors import BadInput
+from shortlist.profiles import FLAG as PROFILE
 from shortlist.records import Candidate, Prompt
 from shortlist.settings import Settings
 
@@ -65,14 +67,16 @@ def fresh(settings: Settings, asked: Asked, like: "Session | None" = None) -> "S
         )
     if asked.deterministic:
         settings = deterministic(settings, prefix_cache=asked.prefix_cache)
+    settle = ByProfile(settings, is_pinned=asked.deterministic)
     if like is None:
-        roster, listing = _roster(settings, asked)
+        roster, listing = _roster(settings, asked, settle)
         prompts = _prompts(settings, asked, listing.prompts if listing else None, asked.models_file)
     else:
         roster = Roster(like.info.plan.candidates, like.paths, like.info.skipped)
         prompts = like.info.plan.suite.prompts
     suite, raced_by = _suite(settings, asked, prompts), read_needs(asked.needs) if asked.race else None
-    session = new_session(suite, roster, asked.name, _stamps(settings, asked), raced_by)
+    stamps = [*_stamps(settings, asked), *([PROFILE] if settle.used or (like and PROFILE in like.info.flags) else [])]
+    session = new_session(suite, roster, asked.name, stamps, raced_by)
     if asked.resident:
         _check_resident(settings, asked, session)
     return pinned(session) if asked.deterministic else session
@@ -93,7 +97,7 @@ def _check_resident(settings: Settings, asked: Asked, session: "Session") -> Non
     check_room(session.info.plan.candidates, session.paths, session.info.plan.suite, free.bytes)
 
 
-def _roster(settings: Settings, asked: Asked) -> "tuple[Roster, Listing | None]":
+def _roster(settings: Settings, asked: Asked, settle: ByProfile) -> "tuple[Roster, Listing | None]":
     """Who is compared, and the models.json that says so."""
     from shortlist.bench.roster import Opening, make_roster
     from shortlist.cli.admission import admission
@@ -118,7 +122,8 @@ def _roster(settings: Settings, asked: Asked) -> "tuple[Roster, Listing | None]"
     # A user name or a key inside the URL is refused here, before anything is stored.
     endpoint = base_url(settings.endpoint) if settings.endpoint else None
     library, admit = admission(settings, listing, accept_licence=asked.accept_licence)
-    return make_roster(names, listing, Opening(_engine(settings), options, endpoint, library, admit)), listing
+    opening = Opening(_engine(settings), options, endpoint, library, admit, settle)
+    return make_roster(names, listing, opening), listing
 
 
 def _engine(settings: Settings) -> str:

@@ -11,7 +11,8 @@ One engine object opens one model at a time; it may be opened again after `close
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points
+from importlib.metadata import version as metadata_version
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -140,6 +141,22 @@ def find_engine(name: str) -> type[Engine]:
     except (ImportError, AttributeError) as error:
         raise EngineError(f"engine {name!r} ({entry.value}) cannot be loaded: {error}") from error
     return found  # type: ignore[no-any-return]  # a foreign package's word for it
+
+
+@cache
+def installed_version(name: str) -> str | None:
+    """The version that an engine's endpoints will report; read from its package where it names one, else by a probe.
+
+    None where it cannot be told. Raises what `find_engine` raises.
+    """
+    engine = find_engine(name)
+    package = getattr(engine, "package", None)
+    if package is None:
+        return engine(EngineContext()).probe().version
+    try:
+        return metadata_version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def check_device(name: str, options: EngineOptions, reported: str | None) -> None:

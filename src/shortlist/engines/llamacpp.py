@@ -26,6 +26,7 @@ class LlamaCpp(ChildEngine):
     """llama.cpp, the default engine. Prefix cache and the RAM cache of prompts are off unless asked for."""
 
     name: ClassVar[str] = "llamacpp"
+    package: ClassVar[str] = "xllamacpp"  # its version is the engine's (`installed_version`)
 
     def __init__(self, context: EngineContext) -> None:  # noqa: ARG002 - engines are constructed alike
         super().__init__()

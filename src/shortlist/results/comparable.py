@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shortlist.errors import NotComparable, UnknownName
+from shortlist.profiles import FLAG as PROFILE
 from shortlist.records import Candidate, LoadShape, Prompt, Run, content_id, to_builtins
 from shortlist.results.changes import Fact, Mismatch
 from shortlist.results.pairing import Pair, same_prompts
@@ -30,7 +31,7 @@ IMPORTED = "imported:"
 """Begins the flag of a run that another tool measured."""
 
 _OWN_GROUP = ("prefix-cache",)
-_HARMLESS = ("no-watch", "no-selftest")  # less is known of such a run; what was measured is the same
+_HARMLESS = ("no-watch", "no-selftest", PROFILE)  # what was measured is the same: less is known of it, or it is tuned
 _SHOWN_HOST = (("os", "release"), ("cpu", "governor"), ("power",), ("virtual_machine",))
 _OPTIONS = ("device", "threads", "context", "kv_type", "gpu_layers")
 
