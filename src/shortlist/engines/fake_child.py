@@ -10,7 +10,6 @@ import heapq
 import json
 import os
 import signal
-import socket
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -18,15 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httptools
-
 from shortlist.alarm import Alarm, make_alarm
 from shortlist.clock import monotonic_ns, sleep_blocking_ns
+from shortlist.engines.child_http import Connection, Listener, Request, new_loop
 from shortlist.engines.fake_script import PIECE_GAP_NS, FakeScript, Frame, frames, json_reply
 from shortlist.errors import EngineNotReady
 from shortlist.lifeline import Report, run_child
-
-_BACKLOG = 1024
 
 
 class Reply:
@@ -74,80 +70,6 @@ class Reply:
         return entry
 
 
-class Connection:
-    """One client: parses its requests, one reply at a time."""
-
-    def __init__(self, server: "Server", sock: socket.socket) -> None:
-        self.server = server
-        self.sock = sock
-        self.is_open = True
-        self.keeps_alive = True
-        self.unsent = bytearray()
-        self._parser = httptools.HttpRequestParser(self)
-        self._body = bytearray()
-        self._url = b""
-        self._request_id: str | None = None
-        self._requests: list[tuple[str, bytes, str | None]] = []
-        self._seen_ns = 0
-
-    def on_readable(self) -> None:
-        """Bytes came, or the peer went."""
-        self._seen_ns = monotonic_ns()
-        try:
-            data = self.sock.recv(1 << 18)
-            self._parser.feed_data(data)
-        except BlockingIOError:
-            return
-        except (OSError, httptools.HttpParserError):
-            data = b""
-        if not data:
-            self.server.close(self)
-        while self._requests and self.is_open:  # outside the parser, which would swallow what goes wrong here
-            self.server.answer(self, *self._requests.pop(0), self._seen_ns)
-
-    def on_url(self, url: bytes) -> None:
-        """httptools: the target, perhaps in parts."""
-        self._url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """httptools: one header."""
-        if name.lower() == b"x-request-id":
-            self._request_id = value.decode("latin-1")
-
-    def on_body(self, data: bytes) -> None:
-        """httptools: a part of the body."""
-        self._body += data
-
-    def on_message_complete(self) -> None:
-        """httptools: the request is whole; its arrival is the stamp of the read that completed it."""
-        self.keeps_alive = bool(self._parser.should_keep_alive())
-        self._requests.append((self._url.decode("latin-1"), bytes(self._body), self._request_id))
-        self._url, self._request_id = b"", None
-        self._body.clear()
-
-    def send(self, data: bytes) -> None:
-        """Write now; what the socket does not take follows when it can."""
-        try:
-            taken = 0 if self.unsent else self.sock.send(data)
-        except BlockingIOError:
-            taken = 0
-        except OSError:
-            self.server.close(self)
-            return
-        if taken < len(data):
-            self.unsent += data[taken:]
-            self.server.loop.add_writer(self.sock, self._on_writable)
-
-    def _on_writable(self) -> None:
-        try:
-            del self.unsent[: self.sock.send(self.unsent)]
-        except OSError:
-            self.server.close(self)
-            return
-        if not self.unsent:
-            self.server.loop.remove_writer(self.sock)
-
-
 class Server:
     """Accepts, schedules, writes, logs."""
 
@@ -162,43 +84,32 @@ class Server:
         self._active = 0
         self._waiting: deque[tuple[Connection, str, Iterator[Frame]]] = deque()
         self._alarm: Alarm = make_alarm(loop, self._on_alarm)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
-        self._listener.setblocking(False)
-        self.port: int = self._listener.getsockname()[1]
+        self.listener = Listener(loop, self)
 
-    def accept_from_now(self) -> None:
-        """Begin to serve."""
-        self.loop.add_reader(self._listener, self._on_connect)
-
-    def refuse(self) -> None:
-        """Give the port back: whoever connects is refused."""
-        self._listener.close()
-
-    def answer(self, client: Connection, url: str, body: bytes, name: str | None, arrived_ns: int) -> None:
+    def answer(self, client: Connection, request: Request) -> None:
         """Start the reply to one request."""
-        reply = self._frames(url, body)
+        reply = self._frames(request.target, request.body)
         if isinstance(reply, Frame):
             client.send(reply.data)
             return
-        request, source = reply
-        name = name or str(request.get("request_id") or f"request-{self._requests}")
+        body, source = reply
+        name = request.headers.get("x-request-id") or str(body.get("request_id") or f"request-{self._requests}")
         if self.script.slots and self._active >= self.script.slots:
             self._waiting.append((client, name, source))
             return
-        self._start(client, name, source, arrived_ns)
+        self._start(client, name, source, request.arrived_ns)
         self._on_alarm()
+
+    def refuse_large(self, client: Connection) -> None:
+        """Say so, and no more."""
+        client.send(json_reply("413 Content Too Large", b'{"error": {"message": "too large", "code": 413}}').data)
+
+    def left(self, client: Connection) -> None:
+        """What was planned for it is dropped when its time comes."""
 
     def _start(self, client: Connection, name: str, source: Iterator[Frame], start_ns: int) -> None:
         self._active += 1
         self._next(client, Reply(name, start_ns, source, self.script.split))
-
-    def close(self, client: Connection) -> None:
-        """Forget a client; what was planned for it is dropped when its time comes."""
-        if client.is_open:
-            client.is_open = False
-            self.loop.remove_reader(client.sock)
-            self.loop.remove_writer(client.sock)
-            client.sock.close()
 
     def flush(self) -> None:
         """Append the entries to the log file."""
@@ -227,17 +138,6 @@ class Server:
         self._requests += 1
         return request, frames(self.script, request, self._requests)
 
-    def _on_connect(self) -> None:
-        while True:
-            try:
-                sock, _ = self._listener.accept()
-            except BlockingIOError:
-                return
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            client = Connection(self, sock)
-            self.loop.add_reader(sock, client.on_readable)
-
     def _next(self, client: Connection, reply: Reply) -> None:
         frame = reply.advance()
         if frame is None:
@@ -247,8 +147,8 @@ class Server:
         heapq.heappush(self._due, (reply.due_ns, self._pushed, client, reply, frame))
 
     def _finish(self, client: Connection) -> None:
-        if not client.keeps_alive and not client.unsent:
-            self.close(client)
+        if not client.keeps_alive:
+            client.close_when_sent()
         self._active -= 1
         if self._waiting:
             self._start(*self._waiting.popleft(), monotonic_ns())
@@ -268,7 +168,7 @@ class Server:
             sys.stderr.flush()
             os.kill(os.getpid(), signal.SIGKILL)
         if frame.kind == "close":
-            self.close(client)
+            client.close()
         if not client.is_open:
             self._finish(client)
             return
@@ -279,33 +179,25 @@ class Server:
         self._next(client, reply)
 
 
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
-
-
 def _main(config: dict[str, Any], report: Report) -> None:
     script = FakeScript.parse(config["script"])
     began = monotonic_ns()
     sleep_blocking_ns(script.load)
     if script.fail == "start":
         raise EngineNotReady("the fake engine does not start, as told")
-    loop = _new_loop()
+    loop = new_loop()
     server = Server(loop, script, Path(config["log"]))
     loop.add_signal_handler(signal.SIGTERM, loop.stop)
     if script.fail == "refuse":
-        server.refuse()
+        server.listener.refuse()
     else:
-        server.accept_from_now()
+        server.listener.accept_from_now()
     gc.freeze()
     gc.disable()  # a collection would hold up every stream at once
     load_ns = monotonic_ns() - began
     say = partial(report, device=script.device, version=config["version"], load_ns=load_ns)
     # From inside the loop: a SIGTERM that came between the ready line and the loop's start would be lost.
-    loop.call_soon(say, f"http://127.0.0.1:{server.port}")
+    loop.call_soon(say, f"http://127.0.0.1:{server.listener.port}")
     loop.run_forever()
     server.flush()
 
