@@ -5,6 +5,7 @@ ShortlistError                 exit 1
 │   ├── UnknownName                     a model, run, setting or engine that nobody knows
 │   ├── InvalidFile                     prompts, models, needs, settings: file, place, what was expected
 │   ├── InvalidModel                    a model file that is missing, cut short or not what it says
+│   ├── BadRequest                      a request to the service that cannot be answered as it stands
 │   ├── RunMismatch                     a run that this command cannot go on with
 │   └── NotComparable                   two runs that differ in what must be the same
 ├── NotDownloaded              exit 1   a model that is known, and whose files are not here
@@ -77,6 +78,17 @@ class InvalidFile(BadInput):
 
 class InvalidModel(BadInput):
     """A model file that is missing, cut short, absurd or of another kind."""
+
+
+class BadRequest(BadInput):
+    """A client's request to the service: which parameter, and OpenAI's word for what is wrong with it."""
+
+    def __init__(
+        self, message: str, *, param: str | None = None, code: str = "invalid_value", status: int = 400,
+        hint: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(message, hint=hint)
+        self.param, self.code, self.status = param, code, status
 
 
 class RunMismatch(BadInput):

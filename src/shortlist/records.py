@@ -206,7 +206,12 @@ def make_candidate(
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A base URL that speaks OpenAI's API, and who stands behind it. Keys are never here."""
+    """A base URL that speaks OpenAI's API, and who stands behind it. Keys are never here.
+
+    `capabilities` are what it honours: `chat`, `completions`, `embeddings`, `stream`, `usage`, `stop`, `seed`,
+    `logprobs`, `json_object`, `json_schema`, `tools`, `penalties`, `top_k` ...; the service refuses a parameter that
+    needs another. `tools_by_template`: where the model's template has them. `passes_on`: whoever runs it judges that.
+    """
 
     base_url: str
     model: str

@@ -18,6 +18,10 @@ MODULE = "shortlist.engines.llamacpp_child"
 MAX_DEFAULT_CONTEXT = 4096
 KV_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 EXTRAS = ("batch", "threads_batch", "ubatch")
+CAPABILITIES = (
+    "cached_tokens", "chat", "completions", "count", "ignore_eos", "json_object", "json_schema", "logit_bias",
+    "logprobs", "min_p", "penalties", "repeat_penalty", "seed", "stop", "stream", "tools_by_template", "top_k", "usage",
+)  # fmt: skip
 _ALL_LAYERS = 999
 _PROBE_LIMIT_S = 60
 
@@ -57,7 +61,6 @@ class LlamaCpp(ChildEngine):
         child, ready = await self._open_child(MODULE, spec, config | {"key": self._key, "alias": spec.model})
         if ready.device == "cpu":
             self._settings = {**self._settings, "gpu_layers": 0}
-        caching = ("prefix_cache",) if self._prefix_cache else ()
         return Endpoint(
             base_url=f"{ready.url}/v1",
             model=spec.model,
@@ -65,7 +68,7 @@ class LlamaCpp(ChildEngine):
             engine=self.name,
             engine_version=ready.version,
             device=ready.device,
-            capabilities=("cached_tokens", "chat", "ignore_eos", *caching, "seed", "stream", "usage"),
+            capabilities=(*CAPABILITIES, *(("prefix_cache",) if self._prefix_cache else ())),
         )
 
     def request_headers(self) -> Mapping[str, str]:

@@ -65,7 +65,7 @@ class Remote:
             engine=self.name,
             engine_version=headers.get("server"),
             device=None,
-            capabilities=("chat", "stream"),
+            capabilities=("chat", "passes_on", "stream"),
         )
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@
         ...                      # lease.endpoint serves; the engine is neither evicted nor stopped meanwhile
 
 A lease waits for its turn, for a load under way and for memory; it is refused with numbers where that cannot end well.
+A block that is left by EngineCrashed, ConnectFailed or ConnectionClosed says that the engine behind the lease failed.
 """
 
 from collections.abc import Mapping
@@ -16,11 +17,17 @@ from shortlist.records import Endpoint
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Who asks and for how much. `client` is the unit of fairness: a key's name, else the peer's address."""
+    """Who asks and for how much. `client` is the unit of fairness: a key's name, else the peer's address.
+
+    `context`: tokens that the answer may take beside the question, where the request says so. `features` are what the
+    engine must be able to do (words of `Endpoint.capabilities`); `text` is the question, for a router to look at.
+    """
 
     client: str = "local"
     context: int | None = None
     request_id: str = ""
+    features: frozenset[str] = frozenset()
+    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,7 @@ class Lease:
     `model` is the canonical name that replies carry. `headers` hold secrets: for the engine's wire only. `extra_body`
     are keys that the engine wants in each request. `context` in tokens per request, None where the engine does not say.
     `waited_ns` in the queue, `loaded_ns` for a load that this request had to wait for (0: it was open).
+    `route` says why this model, where the name left it open; it becomes X-Shortlist-Route.
     """
 
     model: str
@@ -39,6 +47,7 @@ class Lease:
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     waited_ns: int = 0
     loaded_ns: int = 0
+    route: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +61,23 @@ class Used:
     is_cancelled: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A model as `/v1/models` shows it. `created` in seconds since 1970: when its file was written."""
+
+    id: str
+    created: int = 0
+    owned_by: str = "shortlist"
+    context: int | None = None
+    format: str | None = None
+    is_loaded: bool = False
+
+
 class Models(Protocol):
     """The one owner of engines, as the HTTP side sees it.
 
     Errors are those of `shortlist.errors`: UnknownName (no such model), DoesNotFit (with numbers and the
-    smaller variant), QueueFull (with `retry_after_s`), EngineCrashed, EngineError, BadInput; `app` turns each into
+    smaller variant), QueueFull (with `retry_after_s`), EngineCrashed, EngineError, BadInput; `replies` turns each into
     OpenAI's shape.
     """
 
@@ -66,4 +87,12 @@ class Models(Protocol):
 
     def used(self, lease: Lease, used: Used) -> None:
         """Count a finished request."""
+        ...
+
+    async def listed(self) -> tuple[Listed, ...]:
+        """The models that are here and can be asked for, by name."""
+        ...
+
+    async def about(self, name: str) -> Listed:
+        """One model, by any name that resolves. Raises UnknownName, NotDownloaded."""
         ...

@@ -1,0 +1,132 @@
+"""The service as an ASGI application: finds the operation, runs it, and answers for what goes wrong.
+
+    app = build_app(State(models), [*openai.OPERATIONS, *others])
+
+Middlewares of other modules (security, logs) are plain ASGI applications around it.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from starlette.routing import Route, Router
+
+from shortlist.errors import BadRequest, ShortlistError
+from shortlist.serve.call import ASGI, Call, Operation, Receive, Scope, Send, State
+from shortlist.serve.replies import Problem, problem
+
+log = logging.getLogger(__name__)
+
+_DRAIN_RETRY_S = 5
+
+
+def build_app(state: State, operations: Iterable[Operation]) -> ASGI:
+    """The application. A later operation replaces an earlier one of the same method and path."""
+    by_path: defaultdict[str, dict[str, Operation]] = defaultdict(dict)
+    for operation in operations:
+        by_path[operation.path][operation.method] = operation
+    routes = [Route(path, _Endpoint(state, methods)) for path, methods in by_path.items()]
+    return Router(routes, redirect_slashes=False, default=_Missing(state))
+
+
+class _Endpoint:
+    """One path with its methods."""
+
+    def __init__(self, state: State, operations: Mapping[str, Operation]) -> None:
+        self._state = state
+        self._operations = operations
+        self._allowed = ", ".join(sorted(operations)).encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        operation = self._operations.get(scope["method"])
+        if operation is not None:
+            await run(Call(operation, self._state, scope, receive, send))
+            return
+        any_of = next(iter(self._operations.values()))
+        told = f"{scope['method']} is not answered here, but {self._allowed.decode()}"
+        await _refuse(
+            Call(any_of, self._state, scope, receive, send),
+            Problem(405, "method_not_allowed", told, headers=((b"allow", self._allowed),)),
+        )
+
+
+class _Missing:
+    """Every path that nobody answers."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._operation = Operation("GET", "(unknown)", _nobody, "no such path")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        told = f"there is no {scope['method']} {scope['path'][:200]} here"
+        await _refuse(Call(self._operation, self._state, scope, receive, send), Problem(404, "not_found", told))
+
+
+async def _nobody(call: Call) -> None:
+    """Never called: the operation only names unknown paths in what observers see."""
+
+
+async def _refuse(call: Call, told: Problem) -> None:
+    await call.refuse(told)
+    _tell(call)
+
+
+async def run(call: Call) -> None:
+    """One request from its head to its end; the one place where an error becomes a reply."""
+    state = call.state
+    state.active += 1
+    try:
+        if state.is_draining:
+            told = "the service is shutting down"
+            await call.refuse(Problem(503, "shutting_down", told, headers=((b"retry-after", b"%d" % _DRAIN_RETRY_S),)))
+        else:
+            await _answer(call)
+    finally:
+        state.active -= 1
+        _tell(call)
+
+
+async def _answer(call: Call) -> None:
+    try:
+        reply = await call.operation.handler(call)
+        if reply is not None:
+            await call.reply(reply)
+    except ShortlistError as error:
+        await _refused(call, error)
+    except asyncio.CancelledError:
+        if not call.is_gone:
+            await _interrupted(call)
+            raise
+    except Exception:
+        log.exception("request %s to %s failed", call.request_id, call.operation.path)
+        told = f"the service failed at this request; its log says why under {call.request_id}"
+        await _finish_stream(call, Problem(500, "internal_error", told))
+
+
+async def _refused(call: Call, error: ShortlistError) -> None:
+    told = problem(error)
+    if told.status >= 500 and not isinstance(error, BadRequest):
+        log.warning("request %s to %s: %s", call.request_id, call.operation.path, error.message)
+    await _finish_stream(call, told)
+
+
+async def _finish_stream(call: Call, told: Problem) -> None:
+    await call.refuse(told)
+
+
+async def _interrupted(call: Call) -> None:
+    """The server ends before the request does."""
+    with contextlib.suppress(Exception):
+        await call.refuse(Problem(503, "shutting_down", "the service ended before the answer did"))
+
+
+def _tell(call: Call) -> None:
+    if not call.state.observers:
+        return
+    done = call.finished()
+    for observer in call.state.observers:
+        observer(done)

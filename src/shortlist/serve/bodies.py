@@ -1,0 +1,55 @@
+"""A client's request in the words of the engine that answers it."""
+
+from typing import Any
+
+import msgspec
+
+from shortlist.serve import schema
+from shortlist.serve.checks import LABELS, PASSES_ON, flat, limit_of
+from shortlist.serve.lease import Lease
+from shortlist.serve.schema import ChatRequest
+
+_OURS = ("n", "max_completion_tokens", "min_tokens", "modalities", "service_tier", "store", "verbosity", *LABELS)
+_SEEDS = (1 << 32) - 1
+"""llama.cpp takes 32 bits, the highest of which means a seed of its own choice."""
+
+
+def chat_body(request: ChatRequest, lease: Lease) -> dict[str, Any]:
+    """The JSON object for the engine's `/chat/completions`, without `stream`."""
+    body = _common(request, lease)
+    body["messages"] = [_message(message) for message in request.messages]
+    if request.tool_choice == "none" and not request.tools:
+        body.pop("tool_choice")
+    return body
+
+
+def _common(request: ChatRequest | schema.CompletionRequest, lease: Lease) -> dict[str, Any]:
+    body: dict[str, Any] = msgspec.to_builtins(request)
+    for name in ("stream", "stream_options", *_OURS):
+        body.pop(name, None)
+    if PASSES_ON in lease.endpoint.capabilities and request.min_tokens:
+        body["min_tokens"] = request.min_tokens
+    limit = limit_of(request)
+    if limit is not None:
+        body["max_tokens"] = limit
+    if request.seed is not None:
+        body["seed"] = request.seed % _SEEDS
+    return body | {"model": lease.endpoint.model} | dict(lease.extra_body)
+
+
+def streamed(body: dict[str, Any]) -> dict[str, Any]:
+    """The same, as a stream with its usage at the end: we count, whether or not the client asked."""
+    return body | {"stream": True, "stream_options": {"include_usage": True}}
+
+
+def _message(message: schema.ChatMessage) -> dict[str, Any]:
+    """A message as templates know it: parts of text alone are one text, `developer` is `system`."""
+    told: dict[str, Any] = msgspec.to_builtins(message)
+    if isinstance(message, schema.DeveloperMessage):
+        told["role"] = "system"
+    content = message.content
+    if isinstance(content, list) and all(isinstance(part, schema.TextPart) for part in content):
+        told["content"] = flat(content)
+    for name in ("annotations", "refusal") if isinstance(message, schema.AssistantMessage) else ():
+        told.pop(name, None)
+    return told

@@ -1,0 +1,150 @@
+"""Server-sent events of a reply on their way through: whole frames only, parsed where there is something to see."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from shortlist.clock import monotonic_ns
+from shortlist.errors import BrokenStream
+from shortlist.measure.reply import error_reply
+from shortlist.serve.lease import Used
+from shortlist.serve.upstream import Connection
+
+FRAME_LIMIT_BYTES = 8 * 1024 * 1024
+_DATA = b"data:"
+_LAST = b"data: [DONE]"
+
+
+class Frames:
+    """Cuts what arrives at the ends of events: a client never gets half of one, whatever becomes of the engine."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._tail = b""
+
+    async def next(self) -> bytes:
+        """One or more whole events, as many as are there; b"" at the end of the reply."""
+        while True:
+            data = await self._connection.read()
+            if not data:
+                last, self._tail = self._tail.strip(), b""
+                return _LAST + b"\n\n" if last == _LAST else b""
+            if self._tail:
+                data = self._tail + data
+            if b"\r" in data:  # JSON holds none: these end lines
+                data = data.replace(b"\r\n", b"\n")
+            if data.endswith(b"\n\n"):
+                self._tail = b""
+                return data
+            end = data.rfind(b"\n\n") + 2
+            self._tail = data[end:] if end > 1 else data
+            if len(self._tail) > FRAME_LIMIT_BYTES:
+                raise BrokenStream(f"one event of the engine's stream is over {FRAME_LIMIT_BYTES} bytes")
+            if end > 1:
+                return data[:end]
+
+
+class _Seen(msgspec.Struct):
+    """What is looked at in every event; decoding this much of one takes a third of a microsecond."""
+
+    model: Any = None
+    choices: msgspec.Raw = msgspec.Raw()
+    usage: Any = None
+    error: Any = None
+
+
+_seen = msgspec.json.Decoder(_Seen)
+
+
+@dataclass(slots=True)
+class Watch:
+    """What is seen of a stream while its bytes go through: the first content, the usage, the end.
+
+    Bytes are changed only where they must be: a usage that the client did not ask for, another model's name.
+    """
+
+    model: str
+    began_ns: int
+    keeps_usage: bool
+    first_ns: int | None = None
+    usage: dict[str, Any] | None = None
+    is_done: bool = False
+
+    def look(self, data: bytes) -> bytes:
+        """The events to send on. Raises ErrorReply for an error that the engine put into the stream, BrokenStream."""
+        events = data[:-2].split(b"\n\n")
+        sent = [self._event(event) for event in events]
+        return data if sent == events else b"".join(event + b"\n\n" for event in sent if event)
+
+    def _event(self, event: bytes) -> bytes:
+        payload = _payload(event)
+        if payload is None:
+            return event
+        if payload == b"[DONE]":
+            self.is_done = True
+            return event
+        try:
+            told = _seen.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise BrokenStream(f"the engine sent an event that is not JSON: {error}") from None
+        if told.error:
+            raise error_reply({"error": told.error}, None)
+        if told.usage:
+            self.usage = told.usage
+            if not self.keeps_usage and bytes(told.choices) in (b"[]", b""):
+                return b""
+        if self.first_ns is None and has_content(parse(payload).get("choices")):
+            self.first_ns = monotonic_ns()
+        return event if told.model == self.model else b"data: " + renamed(parse(payload), self.model)
+
+    def used(self, *, is_cancelled: bool) -> Used:
+        """What the request cost, as far as it was seen."""
+        return used_of(self.usage, self.began_ns, self.first_ns, is_cancelled=is_cancelled)
+
+
+def _payload(event: bytes) -> bytes | None:
+    """An event's data; None for a comment."""
+    if event.startswith(_DATA) and b"\n" not in event:
+        return event[len(_DATA) :].strip()
+    lines = [line[len(_DATA) :].strip() for line in event.split(b"\n") if line.startswith(_DATA)]
+    return b"\n".join(lines) if lines else None
+
+
+def renamed(told: dict[str, Any], model: str) -> bytes:
+    """A reply or an event under the name that ours carry."""
+    return msgspec.json.encode(told | {"model": model})
+
+
+def parse(payload: bytes) -> dict[str, Any]:
+    """One event's JSON object. Raises BrokenStream."""
+    try:
+        told = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BrokenStream(f"the engine sent an event that is not JSON: {error}") from None
+    if not isinstance(told, dict):
+        raise BrokenStream("the engine sent an event that is not a JSON object")
+    return told
+
+
+def has_content(choices: Any) -> bool:
+    """Whether an event holds text, thoughts or a tool call; the role alone is not content."""
+    for choice in choices if isinstance(choices, list) else ():
+        delta = choice.get("delta") if isinstance(choice, dict) else None
+        if isinstance(choice, dict) and choice.get("text"):
+            return True
+        if isinstance(delta, dict) and any(
+            delta.get(name) for name in ("content", "reasoning_content", "reasoning", "tool_calls")
+        ):
+            return True
+    return False
+
+
+def used_of(usage: Any, began_ns: int, first_ns: int | None, *, is_cancelled: bool = False) -> Used:
+    """A usage object as counts, beside the times."""
+    counts = usage if isinstance(usage, dict) else {}
+    prompt, completion = (
+        value if type(value := counts.get(name)) is int else None for name in ("prompt_tokens", "completion_tokens")
+    )
+    ttft_ns = None if first_ns is None else first_ns - began_ns
+    return Used(prompt, completion, ttft_ns, monotonic_ns() - began_ns, is_cancelled)

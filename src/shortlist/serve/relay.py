@@ -1,0 +1,143 @@
+"""A request to the engine and its reply back to the client, while the client stays.
+
+Bytes of a stream go through as they come, one write for what one read brought. When the client goes, the connection
+to the engine is dropped at once, and the engine stops.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+
+from shortlist.errors import BrokenStream, ConnectFailed, ConnectionClosed, EndpointError, EngineCrashed
+from shortlist.measure.reply import error_status
+from shortlist.serve.bodies import streamed
+from shortlist.serve.call import Call
+from shortlist.serve.events import Frames, Watch, parse, renamed, used_of
+from shortlist.serve.lease import Demand, Lease
+from shortlist.serve.replies import JSON, Reply
+from shortlist.serve.upstream import Connection, Target, request_bytes
+
+EVENTS = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
+REPLY_LIMIT_BYTES = 64 * 1024 * 1024
+_ERROR_LIMIT_BYTES = 64 * 1024
+
+
+@contextlib.asynccontextmanager
+async def leased(call: Call, name: str, demand: Demand) -> AsyncIterator[Lease]:
+    """A model for this request; given up when the client goes, while it waits as well as later."""
+    async with client_stays(call), call.state.models.lease(name, demand) as lease:
+        call.lease = lease
+        try:
+            yield lease
+        finally:
+            if call.used is not None:
+                call.state.models.used(lease, call.used)
+
+
+@contextlib.asynccontextmanager
+async def client_stays(call: Call) -> AsyncIterator[None]:
+    """Cancel what is under way when the client's connection ends. The request's body must have been read."""
+    task = asyncio.current_task()
+    assert task is not None
+
+    async def watch() -> None:
+        while (await call.receive())["type"] != "http.disconnect":
+            pass
+        if not call.is_complete:
+            call.is_gone = True
+            task.cancel()
+
+    watching = asyncio.get_running_loop().create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+
+
+@contextlib.asynccontextmanager
+async def exchange(call: Call, lease: Lease, path: str, body: Mapping[str, Any] | None) -> AsyncIterator[Connection]:
+    """One request to the lease's engine; the head of its reply is there.
+
+    The connection is kept when the reply was read to its end, else dropped. Raises EngineCrashed when the engine that
+    we run is gone, an EndpointError for one that others run.
+    """
+    endpoint = lease.endpoint
+    target = Target.of(endpoint.base_url)
+    content = None if body is None else msgspec.json.encode(body)
+    connection = None
+    try:
+        connection = await call.state.upstreams.ask(target, request_bytes(target, path, lease.headers, content))
+        yield connection
+    except (ConnectFailed, ConnectionClosed) as error:
+        if endpoint.pid is None:
+            raise
+        raise EngineCrashed(
+            f"the engine of {lease.model} ended before its answer did", hint="ask again: it is started anew"
+        ) from error
+    finally:
+        if connection is not None:
+            call.state.upstreams.give_back(target, connection)
+
+
+async def body_of(connection: Connection, limit_bytes: int = REPLY_LIMIT_BYTES) -> bytes:
+    """The rest of the reply. Raises BrokenStream for one that is absurdly large."""
+    parts = []
+    size = 0
+    while data := await connection.read():
+        parts.append(data)
+        size += len(data)
+        if size > limit_bytes:
+            raise BrokenStream(f"the engine's reply is over {limit_bytes} bytes")
+    return b"".join(parts)
+
+
+async def refusal(connection: Connection) -> EndpointError:
+    """What an engine says with an error status."""
+    return error_status(connection.status, connection.headers, await body_of(connection, _ERROR_LIMIT_BYTES))
+
+
+async def relay_stream(call: Call, lease: Lease, path: str, body: dict[str, Any], *, keeps_usage: bool) -> None:
+    """The engine's events to the client as they come. What goes wrong before the first one can still be a status."""
+    watch = Watch(lease.model, call.began_ns, keeps_usage)
+    try:
+        async with exchange(call, lease, path, streamed(body)) as connection:
+            if connection.status != 200:
+                raise await refusal(connection)
+            await _pump(call, Frames(connection), watch)
+            if not watch.is_done:
+                raise ConnectionClosed("the engine's stream ended without its last event")
+        await call.finish()
+    finally:
+        call.used = watch.used(is_cancelled=call.is_gone)
+
+
+async def _pump(call: Call, frames: Frames, watch: Watch) -> None:
+    send = call.send
+    while data := await frames.next():
+        data = watch.look(data)
+        if not data:
+            continue
+        if not call.is_started:
+            call.is_stream = True
+            await call.start(200, EVENTS)
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+async def relay_whole(call: Call, lease: Lease, path: str, body: dict[str, Any]) -> Reply:
+    """The engine's whole reply to the client, as it is."""
+    usage: Any = None
+    try:
+        async with exchange(call, lease, path, body) as connection:
+            if connection.status != 200:
+                raise await refusal(connection)
+            data = await body_of(connection)
+        told = parse(data)
+        usage = told.get("usage")
+        if told.get("model") != lease.model:
+            data = renamed(told, lease.model)
+    finally:
+        call.used = used_of(usage, call.began_ns, None, is_cancelled=call.is_gone)
+    return Reply(data, 200, (JSON,))

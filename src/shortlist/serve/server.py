@@ -1,0 +1,161 @@
+"""The sockets and the HTTP server around the application: both loopback addresses, TLS, limits, an orderly end.
+
+server = Server(app, Listen(port=5273))
+await server.start()         # serves from here on; `server.urls` say where
+await server.run_until(stopping)
+await server.stop(grace_s=30)
+"""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from shortlist.clock import SYSTEM
+from shortlist.errors import BadInput
+from shortlist.serve.call import ASGI
+
+PORT = 5273
+LOOPBACK = ("127.0.0.1", "::1")
+_BACKLOG = 2048
+_POLL_NS = 20 * 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen. `hosts` are addresses; port 0 takes a free one, the same for all of them."""
+
+    hosts: tuple[str, ...] = LOOPBACK
+    port: int = PORT
+    certificate: Path | None = None
+    private_key: Path | None = None
+    keep_alive_s: int = 75
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's HTTP, with a way to drop a connection at once."""
+
+    def on_message_begin(self) -> None:
+        """httptools: a request begins."""
+        super().on_message_begin()
+        self.scope["extensions"] = {"shortlist.abort": {"abort": self.transport.abort}}
+
+
+class Server:
+    """One application on its sockets."""
+
+    def __init__(self, app: ASGI, listen: Listen) -> None:
+        self._listen = listen
+        config = uvicorn.Config(
+            app,
+            http=Protocol, ws="none", lifespan="off", loop="none", log_config=None, access_log=False,
+            server_header=False, proxy_headers=False, backlog=_BACKLOG, timeout_keep_alive=listen.keep_alive_s,
+            ssl_certfile=listen.certificate, ssl_keyfile=listen.private_key,
+        )  # fmt: skip
+        self._config = config
+        self._server = _Quiet(config)
+        self._sockets: list[socket.socket] = []
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that was taken."""
+        port: int = self._sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where it listens."""
+        scheme = "https" if self._listen.certificate else "http"
+        return tuple(f"{scheme}://{_bracketed(one.getsockname()[0])}:{self.port}" for one in self._sockets)
+
+    async def start(self) -> None:
+        """Take the port and begin to serve. Raises OSError (EADDRINUSE) for a taken one, BadInput for bad files."""
+        try:
+            self._config.load()
+        except OSError as error:
+            raise BadInput(f"the certificate or its key cannot be used: {error}") from error
+        self._sockets = open_sockets(self._listen.hosts, self._listen.port)
+        self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=self._sockets))
+        while not self._server.started and not self._serving.done():
+            await SYSTEM.sleep_ns(0)
+        if self._serving.done():
+            await self._serving
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no more connections, wait for the requests under way, drop what is left after the grace period."""
+        self._config.timeout_graceful_shutdown = max(1, round(grace_s))
+        self._server.should_exit = True
+        if self._serving is not None:
+            await self._serving
+
+
+class _Quiet(uvicorn.Server):
+    """uvicorn without its own signal handlers: whoever runs the service decides what a signal means."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        """No signals."""
+        yield
+
+
+def open_sockets(hosts: tuple[str, ...], port: int) -> list[socket.socket]:
+    """A listening socket for each address, all on one port. ::1 may be missing on a host without IPv6.
+
+    Raises OSError when one of them is taken; none is left open then.
+    """
+    for attempt in range(16):
+        found: list[socket.socket] = []
+        try:
+            for host in hosts:
+                found += _open(host, found[0].getsockname()[1] if found else port, is_needed=host == hosts[0])
+        except OSError as error:
+            for one in found:
+                one.close()
+            if port or error.errno != errno.EADDRINUSE or attempt == 15:
+                raise
+        else:
+            return found
+    raise AssertionError  # the loop returns or raises
+
+
+def _open(host: str, port: int, *, is_needed: bool) -> list[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        one = socket.socket(family, socket.SOCK_STREAM)
+    except OSError:
+        if is_needed:
+            raise
+        return []
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind((host, port))
+        one.listen(_BACKLOG)
+        one.setblocking(False)
+    except OSError as error:
+        one.close()
+        if is_needed or error.errno != errno.EADDRNOTAVAIL:
+            raise
+        return []
+    return [one]
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """The event loop of the service: uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

@@ -1,0 +1,272 @@
+"""The wire to an engine: one connection, one request at a time, its reply handed over as it comes.
+
+Reading stops while what came is not taken, so that a slow client holds up the engine and fills no memory. A connection
+is used again only after it was seen to stay open: llama.cpp closes right after a stream.
+"""
+
+import asyncio
+import ssl
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httptools
+
+from shortlist.errors import BrokenStream, ConnectFailed, ConnectionClosed
+
+HIGH_WATER_BYTES = 256 * 1024
+CONNECT_LIMIT_S = 10.0
+_SETTLE_S = 0.02
+_IDLE_KEPT = 64
+_HEAD_LIMIT_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an engine listens."""
+
+    host: str
+    port: int
+    path: str
+    is_tls: bool
+    authority: str
+
+    @classmethod
+    def of(cls, base_url: str) -> "Target":
+        """The parts of an endpoint's base URL."""
+        parts = urlsplit(base_url)
+        is_tls = parts.scheme == "https"
+        port = parts.port or (443 if is_tls else 80)
+        return cls(parts.hostname or "", port, parts.path.rstrip("/"), is_tls, parts.netloc)
+
+
+class Connection(asyncio.Protocol):
+    """One connection; made by `Upstreams`. `read` gives what arrived since, b"" once the reply is whole."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.has_reply_bytes = False
+        self.is_closed = False
+        self.can_be_reused = False
+        self._transport: asyncio.Transport | None = None
+        self._parser: httptools.HttpResponseParser | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._pieces: list[bytes] = []
+        self._pending_bytes = 0
+        self._head_bytes = 0
+        self._is_headed = self._is_whole = self._is_paused = False
+        self._error: Exception | None = None
+
+    # --- what a relay calls -----------------------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """Write a whole request; the reply of the one before must be over."""
+        assert self._transport is not None
+        self._parser = httptools.HttpResponseParser(self)
+        self.status, self.headers = 0, {}
+        self.has_reply_bytes = self.can_be_reused = False
+        self._is_headed = self._is_whole = False
+        self._error = None
+        self._head_bytes = self._pending_bytes = 0
+        self._pieces.clear()
+        self._resume()
+        self._transport.write(data)
+
+    async def head(self) -> int:
+        """Wait for status and headers. Raises ConnectionClosed, BrokenStream."""
+        while not self._is_headed:
+            await self._more()
+        return self.status
+
+    async def read(self) -> bytes:
+        """What arrived of the body, waiting for at least a byte; b"" at its end."""
+        while not self._pieces:
+            if self._is_whole:
+                return b""
+            await self._more()
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        self._pending_bytes = 0
+        if self._is_paused:
+            self._resume()
+        return data
+
+    def abort(self) -> None:
+        """Drop the connection now: an engine stops when its client is gone."""
+        self.is_closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _more(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self.is_closed:
+            raise ConnectionClosed("the engine closed the connection before its reply was complete")
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _resume(self) -> None:
+        if self._is_paused and self._transport is not None:
+            self._is_paused = False
+            self._transport.resume_reading()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # --- asyncio and httptools --------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: it is open."""
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "pause_reading")
+        self._transport = transport  # type: ignore[assignment]  # uvloop's does not inherit asyncio's
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio: bytes came."""
+        if self._parser is None or self._is_whole:
+            self.abort()  # nobody asked for these
+            return
+        self.has_reply_bytes = True
+        if not self._is_headed:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(BrokenStream(f"the engine does not answer in HTTP: {error}"))
+        if not self._is_headed and self._head_bytes > _HEAD_LIMIT_BYTES:
+            self._fail(BrokenStream(f"the engine's headers are over {_HEAD_LIMIT_BYTES} bytes"))
+        if self._pending_bytes > HIGH_WATER_BYTES and not self._is_paused and self._transport is not None:
+            self._is_paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio: it is closed, perhaps as the end of a reply that says no length."""
+        self.is_closed = True
+        if self._is_headed and not self._is_whole and exc is None and not self._is_delimited:
+            self._is_whole = True
+        self._wake()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """httptools: one header."""
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """httptools: the head is whole."""
+        assert self._parser is not None
+        self.status = self._parser.get_status_code()
+        self._is_headed = self.status >= 200
+
+    def on_body(self, data: bytes) -> None:
+        """httptools: a part of the body."""
+        self._pieces.append(data)
+        self._pending_bytes += len(data)
+
+    def on_message_complete(self) -> None:
+        """httptools: the reply is whole."""
+        if not self._is_headed:
+            return  # an interim reply
+        assert self._parser is not None
+        self._is_whole = True
+        self.can_be_reused = bool(self._parser.should_keep_alive())
+
+    @property
+    def _is_delimited(self) -> bool:
+        return "content-length" in self.headers or "chunked" in self.headers.get("transfer-encoding", "").lower()
+
+    def _fail(self, error: Exception) -> None:
+        self._error = self._error or error
+        self.abort()
+
+
+class Upstreams:
+    """Opens connections to engines and keeps those that may be used again."""
+
+    def __init__(self) -> None:
+        self._idle: defaultdict[tuple[str, int], deque[Connection]] = defaultdict(deque)
+        self._tls: ssl.SSLContext | None = None
+
+    async def ask(self, target: Target, request: bytes) -> Connection:
+        """Send a request and wait for the head of the reply.
+
+        A kept connection that turns out to be closed costs one more try: the engine answered nothing on it.
+        Raises ConnectFailed, ConnectionClosed, BrokenStream.
+        """
+        idle = self._idle.get((target.host, target.port))
+        while idle:
+            kept = idle.popleft()
+            if kept.is_closed:
+                continue
+            try:
+                return await self._ask(kept, request)
+            except ConnectionClosed:
+                if kept.has_reply_bytes:
+                    raise
+                break
+        return await self._ask(await self._connect(target), request)
+
+    def give_back(self, target: Target, used: Connection) -> None:
+        """A connection whose reply was read to its end; it is kept once it was seen to stay open."""
+        if used.can_be_reused and not used.is_closed:
+            asyncio.get_running_loop().call_later(_SETTLE_S, self._keep, (target.host, target.port), used)
+        else:
+            used.abort()
+
+    def close(self) -> None:
+        """Drop all that is kept."""
+        for kept in self._idle.values():
+            for connection in kept:
+                connection.abort()
+        self._idle.clear()
+
+    def _keep(self, key: tuple[str, int], used: Connection) -> None:
+        kept = self._idle[key]
+        while kept and kept[0].is_closed:
+            kept.popleft()
+        if used.is_closed or len(kept) >= _IDLE_KEPT:
+            used.abort()
+        else:
+            kept.append(used)
+
+    async def _ask(self, connection: Connection, request: bytes) -> Connection:
+        is_headed = False
+        try:
+            connection.send(request)
+            await connection.head()
+            is_headed = True
+        finally:
+            if not is_headed:
+                connection.abort()
+        return connection
+
+    async def _connect(self, target: Target) -> Connection:
+        loop = asyncio.get_running_loop()
+        if target.is_tls and self._tls is None:
+            self._tls = ssl.create_default_context()
+        try:
+            async with asyncio.timeout(CONNECT_LIMIT_S):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(loop), target.host, target.port, ssl=self._tls if target.is_tls else None
+                )
+        except TimeoutError:
+            raise ConnectFailed(f"{target.authority} did not answer within {CONNECT_LIMIT_S:.0f} s") from None
+        except (OSError, UnicodeError) as error:
+            raise ConnectFailed(f"no connection to {target.authority}: {error}") from error
+        return connection
+
+
+def request_bytes(target: Target, path: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    """A request as it goes over the wire; `path` is what follows the base URL, `path_from_root` where it begins //."""
+    method, content = ("GET", b"") if body is None else ("POST", body)
+    whole = path[1:] if path.startswith("//") else f"{target.path}{path}"
+    sent = {"Host": target.authority, "Accept": "*/*", **headers}
+    if body is not None:
+        sent |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
+    return f"{method} {whole} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + content
