@@ -66,7 +66,8 @@ def test_an_endpoint_is_taken_for_what_it_says_of_itself(tmp_path: Path) -> None
 
     async def use(url: str) -> None:
         engine, endpoint = await opened(url, tmp_path)
-        assert endpoint == Endpoint(url, "their-model", None, "remote", "known/1.2", None, ("chat", "stream"))
+        does = ("chat", "passes_on", "stream")
+        assert endpoint == Endpoint(url, "their-model", None, "remote", "known/1.2", None, does)
         assert (engine.pids(), engine.load_ns, await engine.crash()) == ((), None, None)
         assert engine.extra_body(Generation()) == {}
         assert engine.extra_body(Generation(fixed_tokens=9))["min_tokens"] == 9
