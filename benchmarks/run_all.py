@@ -16,6 +16,7 @@ SCRIPTS = {
     "gguf_fuzz": ["--seconds", "10"],
     "fit_error": [],
     "download_waste": [],
+    "cancellation": [],
     "aa_real": [],
     "aa_rates": ["--runs", "200", "--power", "100"],
     "ab_rates": ["--runs", "200"],

@@ -1,9 +1,10 @@
 """Write the parts of the docs that follow from the code; with --check, fail when they are stale.
 
-docs/cli.md, docs/settings.md, docs/errors.md and docs/pictures/ for people; the JSON Schemas of the files that people
+docs/cli.md, settings.md, errors.md, conformance.md and pictures/ for people; the JSON Schemas of the files that people
 write go into the package.
 """
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +79,50 @@ def errors_page() -> str:
     return f"{_MARK}\n# Errors\n\n{told}\n" + "\n".join(_errors(ShortlistError)) + "\n"
 
 
+_CONFORMANCE = """\
+Every engine is examined by one suite, `tests/conformance`. A cell says *yes*, or *refused* where the engine answers
+that part of a request with a clear error, and why: nothing is ignored in silence. The table is what the suite found
+last; a test fails when it finds something else.
+
+{table}
+
+{notes}
+
+Further tokens after a client went are counted by the engines themselves, and how long it takes is in
+`benchmarks/cancellation.py`. Loads and unloads are counted in the process that owns the engine.
+
+An engine of yours, found by its entry point (group `shortlist.engines`), is examined in the same way; its table is
+printed at the end:
+
+```sh
+python -m pytest tests/conformance --engine NAME --engine-model FILE -m "" --engine-cannot "embeddings=none are made"
+```
+"""
+
+
+def conformance_page() -> str:
+    """What each engine keeps of what an engine must do; from the committed results of the suite."""
+    told = json.loads((ROOT / "tests/conformance/results.json").read_text(encoding="utf-8"))
+    notes: list[str] = []
+
+    def cell(result: str) -> str:
+        word, _, reason = result.partition(": ")
+        if not reason:
+            return word
+        if reason not in notes:
+            notes.append(reason)
+        return f"{word} ({notes.index(reason) + 1})"
+
+    engines = told["engines"]
+    rows = ["| | " + " | ".join(f"`{name}`" for name in engines) + " |", "|---" * (len(engines) + 1) + "|"]
+    for case, title in told["cases"].items():
+        results = [engine["results"].get(case, "not run") for engine in engines.values()]
+        rows.append(f"| {title} | " + " | ".join(cell(result) for result in results) + " |")
+    rows.append("| version | " + " | ".join(engine["version"] or "ours" for engine in engines.values()) + " |")
+    listed = "\n".join(f"{number}. {reason}" for number, reason in enumerate(notes, 1))
+    return f"{_MARK}\n# What every engine does\n\n{_CONFORMANCE.format(table=chr(10).join(rows), notes=listed)}"
+
+
 def _schema(kind: Any, title: str) -> dict[str, Any]:
     schema: dict[str, Any] = msgspec.json.schema(kind)
     definitions = schema.pop("$defs")
@@ -136,6 +181,7 @@ def pages() -> dict[str, str]:
         "docs/cli.md": cli_page(),
         "docs/settings.md": settings_page(),
         "docs/errors.md": errors_page(),
+        "docs/conformance.md": conformance_page(),
         f"{SCHEMAS}/prompts.schema.json": _as_json(prompts_schema()),
         f"{SCHEMAS}/models.schema.json": _as_json(models_schema()),
         **measuring_pictures.files(),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shortlist.engines.fake_script import _PARSERS, FAILURES, FakeScript, Frame, frames, plan_answer
+from shortlist.engines.fake_script import _PARSERS, FAILURES, FakeScript, Frame, frames, plan_answer, refusal
 from shortlist.errors import BadInput, UnknownName
 
 MS = 10**6
@@ -136,3 +136,22 @@ def test_a_whole_reply_holds_the_text_of_the_stream() -> None:
     assert message["reasoning_content"] + message["content"] == text("chunks=5,reasoning=1", CHAT)
     assert reply["usage"]["completion_tokens"] == 6
     assert frame.offset_ns == 50 * MS + 6 * 5 * MS
+
+
+def test_a_stop_string_ends_the_text_where_it_begins() -> None:
+    script = FakeScript.parse("gap=1ms,text=ship on Friday and tell Zoë")
+    answer = plan_answer(script, CHAT | {"stop": ["no such", "day an"]}, 1)
+    assert ("".join(answer.pieces), answer.finish_reason) == ("ship on Fri", "stop")
+    assert (len(answer.offsets_ns), answer.end_ns) == (3, script.ttft + 3 * MS)
+
+
+def test_a_context_cuts_the_answer_and_refuses_a_prompt_that_fills_it() -> None:
+    long = CHAT | {"messages": [{"role": "user", "content": "w " * 20}]}
+    tokens = plan_answer(FakeScript.parse("gap=1ms"), long, 1).prompt_tokens
+    script = FakeScript.parse(f"gap=1ms,context={tokens + 5}")
+    answer = plan_answer(script, long, 1)
+    assert (len(answer.pieces), answer.finish_reason) == (5, "length")
+    assert refusal(script, long) is None
+    refused = refusal(FakeScript.parse(f"gap=1ms,context={tokens}"), long)
+    assert refused is not None
+    assert b"exceed_context_size_error" in refused.data

@@ -38,7 +38,8 @@ class Fake(ChildEngine):
         self._refuse_second()
         script = FakeScript.parse(spec.model)
         self.write_log = Path(script.log or spec.log_dir / f"{log_stem(spec.label)}.writes.jsonl")
-        self._settings = {"write_log": str(self.write_log)}
+        context = {"context": script.context} if script.context else {}
+        self._settings = {"write_log": str(self.write_log), **context}
         config = {"script": spec.model, "log": str(self.write_log), "version": __version__}
         child, ready = await self._open_child(MODULE, spec, config)
         return Endpoint(
@@ -63,5 +64,5 @@ class Fake(ChildEngine):
 
     @property
     def settings(self) -> Mapping[str, int | str | bool]:
-        """Where the log of writes is."""
+        """Where the log of writes is, and the context where it has one."""
         return self._settings

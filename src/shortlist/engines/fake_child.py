@@ -20,7 +20,7 @@ from typing import Any
 from shortlist.alarm import Alarm, make_alarm
 from shortlist.clock import monotonic_ns, sleep_blocking_ns
 from shortlist.engines.child_http import Connection, Listener, Request, new_loop
-from shortlist.engines.fake_script import PIECE_GAP_NS, FakeScript, Frame, frames, json_reply
+from shortlist.engines.fake_script import PIECE_GAP_NS, FakeScript, Frame, error_reply, frames, json_reply, refusal
 from shortlist.errors import EngineNotReady
 from shortlist.lifeline import Report, run_child
 
@@ -123,18 +123,19 @@ class Server:
         path = url.partition("?")[0]
         if path == "/v1/models":
             return json_reply("200 OK", b'{"object": "list", "data": [{"id": "fake", "object": "model"}]}')
+        if path == "/v1/embeddings":
+            return error_reply(501, "not_supported_error", "the fake engine has no model, and makes no embeddings")
         if path != "/v1/chat/completions":
-            return json_reply(
-                "404 Not Found", b'{"error": {"message": "no such path", "type": "not_found", "code": 404}}'
-            )
+            return error_reply(404, "not_found", "no such path")
         try:
             request = json.loads(body)
         except ValueError:
             request = None
         if not isinstance(request, dict):
-            return json_reply(
-                "400 Bad Request", b'{"error": {"message": "not a JSON object", "type": "bad", "code": 400}}'
-            )
+            return error_reply(400, "bad", "not a JSON object")
+        refused = refusal(self.script, request)
+        if refused is not None:
+            return refused
         self._requests += 1
         return request, frames(self.script, request, self._requests)
 

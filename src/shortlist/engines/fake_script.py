@@ -2,6 +2,7 @@
 
     ttft=50ms,gap=5ms,chunks=64         the first content 50 ms after the request arrived, then 63 more, 5 ms apart
     slots=4                             four requests are answered at once, others wait for one of them to end
+    context=512                         prompt and answer have so many tokens at most
     fail=crash,every=3                  each third request takes the process down in the middle of its stream
 
 Offsets are absolute, from the request's arrival, or from when a slot became free for it: a write that is late does not
@@ -68,6 +69,7 @@ class FakeScript:
     log: str = ""
     text: str = ""
     slots: int = 0
+    context: int = 0
 
     @classmethod
     def parse(cls, script: str) -> "FakeScript":
@@ -120,7 +122,7 @@ def _one_of(key: str, value: str) -> str:
 
 _PARSERS = {
     **dict.fromkeys(("ttft", "gap", "load"), _duration),
-    **dict.fromkeys(("chunks", "reasoning", "seed", "every", "split", "slots"), _whole),
+    **dict.fromkeys(("chunks", "reasoning", "seed", "every", "split", "slots", "context"), _whole),
     **dict.fromkeys(("fail", "usage", "device"), _one_of),
     "jitter": _percent,
     "log": _word,
@@ -152,7 +154,10 @@ class Answer:
 
 
 def plan_answer(script: FakeScript, request: dict[str, Any], number: int) -> Answer:
-    """The same prompt gets the same words, another prompt others; `max_tokens` cuts, `ignore_eos` fills up to it."""
+    """The same prompt gets the same words, another prompt others; `max_tokens` and `stop` cut, `ignore_eos` fills up.
+
+    A piece is a token; the context holds the prompt's words too.
+    """
     messages = json.dumps(request.get("messages", []), sort_keys=True)
     sampled = request.get("seed") if request.get("temperature") else None
     digest = hashlib.sha256(f"{messages}|{sampled}".encode()).digest()
@@ -160,21 +165,52 @@ def plan_answer(script: FakeScript, request: dict[str, Any], number: int) -> Ans
     wanted = 0 if failure == "empty" else script.reasoning + script.chunks
     limit = request.get("max_tokens") or request.get("max_completion_tokens") or wanted
     count = limit if request.get("ignore_eos") and wanted else min(wanted, limit)
+    prompt_tokens = len(messages.split())
+    if script.context:
+        count = min(count, script.context - prompt_tokens)
     words = script.text.split() or random.Random(digest).choices(_WORDS, k=count)  # noqa: S311 - repeatable by design
     gap = script.gap * (SLOW_FACTOR if failure == "slow" else 1)
     chance = random.Random(f"{script.seed} {number}")  # noqa: S311 - repeatable by design
     offsets = [script.ttft]
     for _ in range(count):
         offsets.append(offsets[-1] + round(gap * (1 + script.jitter * chance.uniform(-1, 1))))
+    pieces = tuple(words[i % len(words)] + " " for i in range(count))
+    kept = _stopped(pieces, request.get("stop"))
+    is_full = limit < wanted or count > wanted or (bool(wanted) and count < wanted)
     return Answer(
         model=str(request.get("model", "fake")),
-        pieces=tuple(words[i % len(words)] + " " for i in range(count)),
-        reasoning=min(script.reasoning, count),
-        offsets_ns=tuple(offsets[:count]),
-        end_ns=offsets[count],
-        finish_reason="length" if limit < wanted or count > wanted else "stop",
-        prompt_tokens=len(messages.split()),
+        pieces=kept,
+        reasoning=min(script.reasoning, len(kept)),
+        offsets_ns=tuple(offsets[: len(kept)]),
+        end_ns=offsets[len(kept)],
+        finish_reason="length" if is_full and kept == pieces else "stop",
+        prompt_tokens=prompt_tokens,
     )
+
+
+def _stopped(pieces: tuple[str, ...], stop: Any) -> tuple[str, ...]:
+    """The pieces before the first of the stop strings; the last one cut where it begins."""
+    text = "".join(pieces)
+    stops = [stop] if isinstance(stop, str) else [one for one in stop or [] if isinstance(one, str)]
+    end = min((at for one in stops if one and (at := text.find(one)) >= 0), default=len(text))
+    kept: list[str] = []
+    for piece in pieces:
+        if end <= 0:
+            break
+        kept.append(piece[:end])
+        end -= len(piece)
+    return tuple(kept)
+
+
+def refusal(script: FakeScript, request: dict[str, Any]) -> Frame | None:
+    """The reply to what a server without a model cannot do: hold an answer to a schema, or find room for a prompt."""
+    if (request.get("response_format") or {}).get("type") not in (None, "text"):
+        return error_reply(400, "unsupported_parameter", "response_format: the fake engine has no model to constrain")
+    tokens = len(json.dumps(request.get("messages", []), sort_keys=True).split())
+    if script.context and tokens >= script.context:
+        said = f"the prompt has {tokens} tokens, and the context {script.context}"
+        return error_reply(400, "exceed_context_size_error", said, n_prompt_tokens=tokens, n_ctx=script.context)
+    return None
 
 
 def _event(payload: bytes) -> bytes:
@@ -191,6 +227,15 @@ def json_reply(status: str, payload: bytes, offset_ns: int = 0, kind: FrameKind 
     """A whole reply in one write."""
     head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
     return Frame(kind, offset_ns, head.encode() + payload)
+
+
+_REASONS = {400: "Bad Request", 404: "Not Found", 501: "Not Implemented"}
+
+
+def error_reply(status: int, kind: str, message: str, **more: int) -> Frame:
+    """An error in OpenAI's shape."""
+    error = {"code": status, "message": message, "type": kind, **more}
+    return json_reply(f"{status} {_REASONS[status]}", json.dumps({"error": error}).encode(), kind="error")
 
 
 def frames(script: FakeScript, request: dict[str, Any], number: int) -> Iterator[Frame]:

@@ -56,7 +56,8 @@ def _lock_down(p: Any, key: str) -> None:
     p.cors_origins_explicit = True
     p.cors_credentials = False
     p.ui = False
-    p.endpoint_slots = p.endpoint_props = p.endpoint_metrics = False
+    p.endpoint_slots = p.endpoint_props = False
+    p.endpoint_metrics = True  # counts alone, and behind the key: how many tokens were decoded, whoever got them
     p.offline = True
 
 
