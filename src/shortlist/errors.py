@@ -28,7 +28,9 @@ ShortlistError                 exit 1
 │   └── TooManyInFlight                 an open loop had no file descriptor left for it: it was never sent
 ├── StoreError                 exit 1   results could not be written or read
 ├── HostBusy                   exit 1   another bench, or a service, has this host
-├── QueueFull                  exit 1   too many requests wait for one model of the service
+├── QueueFull                  exit 1   too many requests wait for the models of the service
+├── ServiceError               exit 1   the service did not start, does not answer, or refuses
+│   └── ServiceStopping                 it is about to end, and begins nothing new
 ├── NotEnoughSamples           exit 1   a statistic that the data cannot support
 └── Interrupted                exit 130
 """
@@ -41,6 +43,8 @@ class ShortlistError(Exception):
     """What happened and with which value; `hint` is what to type next."""
 
     exit_code = 1
+    retry_after_s: float | None = None
+    """When it is worth asking again; None: that is not known."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -195,6 +199,14 @@ class QueueFull(ShortlistError):
     def __init__(self, message: str, retry_after_s: int, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+
+
+class ServiceError(ShortlistError):
+    """The service did not start, does not answer, or refuses."""
+
+
+class ServiceStopping(ServiceError):
+    """The service is about to end, and begins nothing new."""
 
 
 class NotEnoughSamples(ShortlistError):

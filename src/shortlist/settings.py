@@ -15,7 +15,7 @@ from shortlist.errors import BadInput, InvalidFile, UnknownName
 from shortlist.units import parse_duration_ns, parse_size_bytes
 
 FILE_NAME = "shortlist.toml"
-_AS_TYPED = ("timeout", "memory_limit")
+_AS_TYPED = ("timeout", "memory_limit", "idle_timeout", "keep_alive", "turn", "drain")
 """Settings that a file keeps as they were written, `2m` and `4GB`, and not as the number that they stand for."""
 
 
@@ -159,6 +159,30 @@ class Settings:
     )
     memory_limit: int | None = _setting(
         _size, None, "memory that models may take in all, as 4GB; unset: what is free, and what control groups allow"
+    )
+    host: str = _setting(_text, "127.0.0.1", "address that the service listens on; 127.0.0.1 is ::1 too")
+    port: int = _setting(_number(int, 0, 65_535), 5273, "port that the service listens on; 0: the system chooses")
+    idle_timeout: int = _setting(
+        _duration, 600 * 10**9, "the service unloads a model that nobody has used for so long, as 10m"
+    )
+    keep_alive: int | None = _setting(
+        _duration,
+        None,
+        "keep what is loaded and send it a light prompt this often, as 4m; unset: `idle_timeout` rules",
+    )
+    pin: tuple[str, ...] = _setting(
+        _names, (), "models that the service loads at its start and never unloads, with commas between"
+    )
+    parallel: int = _setting(
+        _number(int, 1, 512), 4, "requests that one model of the service works on at once, each with its own context"
+    )
+    queue: int = _setting(_number(int, 1, 100_000), 256, "requests that may wait in the service; more are refused")
+    turn: int = _setting(
+        _duration, 10 * 10**9, "while another model waits for its memory, a model keeps it for this long, as 10s"
+    )
+    drain: int = _setting(_duration, 30 * 10**9, "how long a stopping service lets requests finish, as 30s")
+    prompt_cache: bool = _setting(
+        _flag, True, "the service's engines keep the beginning of the last prompt of each slot, and no more"
     )
     licence_policy: Path | None = _setting(
         _path, None, "file that says which licence classes are allowed, reviewed or refused; unset: nothing is refused"

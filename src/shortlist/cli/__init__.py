@@ -23,6 +23,7 @@ COMMANDS = {
     "report": ("shortlist.cli.report", "Write a run as Markdown, CSV and JSON."),
     "model": ("shortlist.cli.model", "Models: what there is, what it takes, what its licence asks."),
     "cache": ("shortlist.cli.cache", "What models take on this disk: list, verify, prune, remove."),
+    "service": ("shortlist.cli.service", "Every model behind one port: start, stop, status, ps, logs."),
     "runs": ("shortlist.cli.runs", "List, show, export, import and remove runs."),
     "selftest": (
         "shortlist.cli.selftest",

@@ -17,7 +17,8 @@ from shortlist.records import Endpoint, EngineOptions, Generation
 MODULE = "shortlist.engines.llamacpp_child"
 MAX_DEFAULT_CONTEXT = 4096
 KV_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
-EXTRAS = ("batch", "threads_batch", "ubatch")
+EXTRAS = ("batch", "cache_ram", "threads_batch", "ubatch")
+"""`cache_ram`: MiB for prompts that left their slot, where the prefix cache is on; llama.cpp's own is 8192."""
 CAPABILITIES = (
     "cached_tokens", "chat", "completions", "count", "ignore_eos", "json_object", "json_schema", "logit_bias",
     "logprobs", "min_p", "penalties", "repeat_penalty", "seed", "stop", "stream", "tools_by_template", "top_k", "usage",
@@ -138,6 +139,7 @@ def _extras(options: EngineOptions) -> dict[str, int]:
     for key, value in options.extra.items():
         if key not in EXTRAS:
             raise UnknownName("option of engine llamacpp", key, EXTRAS)
-        if not value.isascii() or not value.isdigit() or int(value) < 1:
-            raise BadInput(f"option {key} of engine llamacpp is a number of at least 1, not {value!r}")
+        least = 0 if key == "cache_ram" else 1
+        if not value.isascii() or not value.isdigit() or int(value) < least:
+            raise BadInput(f"option {key} of engine llamacpp is a number of at least {least}, not {value!r}")
     return {key: int(value) for key, value in options.extra.items()}

@@ -38,8 +38,11 @@ def _parameters(xllamacpp: Any, config: dict[str, Any], gpu_layers: int) -> Any:
     p.no_kv_offload = p.no_op_offload = gpu_layers == 0
     p.cache_type_k = p.cache_type_v = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{config['kv_type'].upper()}")
     p.cache_prompt = config["prefix_cache"]
+    if "cache_ram" in config:
+        p.cache_ram_mib = config["cache_ram"]
     if not config["prefix_cache"]:
         p.cache_ram_mib = 0
+    if p.cache_ram_mib == 0:
         p.cache_idle_slots = False
     p.warmup = True  # one pass at load time, so that the first request does not fault the weights in
     p.verbosity = _WARNINGS

@@ -58,6 +58,8 @@ _CODES: tuple[tuple[type[errors.ShortlistError], int, str], ...] = (
     (errors.DoesNotFit, HTTPStatus.INSUFFICIENT_STORAGE, "does_not_fit"),
     (errors.QueueFull, HTTPStatus.TOO_MANY_REQUESTS, "queue_full"),
     (errors.HostBusy, HTTPStatus.SERVICE_UNAVAILABLE, "host_busy"),
+    (errors.ServiceStopping, HTTPStatus.SERVICE_UNAVAILABLE, "shutting_down"),
+    (errors.ServiceError, HTTPStatus.SERVICE_UNAVAILABLE, "service_unavailable"),
     (errors.EngineCrashed, HTTPStatus.BAD_GATEWAY, "engine_crashed"),
     (errors.EngineError, HTTPStatus.BAD_GATEWAY, "engine_failed"),
     (errors.RequestTimeout, HTTPStatus.GATEWAY_TIMEOUT, "engine_timeout"),
@@ -77,8 +79,8 @@ def problem(error: errors.ShortlistError) -> Problem:
     if isinstance(error, errors.ErrorReply) and error.status is not None and 400 <= error.status < 500:
         status = HTTPStatus(400) if error.status in (400, 422) else HTTPStatus(status)
         code = "invalid_request" if code == "engine_failed" and status == HTTPStatus.BAD_REQUEST else code
-    wait_s = error.retry_after_s if isinstance(error, errors.QueueFull) else _RETRY_S.get(HTTPStatus(status))
-    headers = () if wait_s is None else ((b"retry-after", b"%d" % max(1, wait_s)),)
+    wait_s = error.retry_after_s or _RETRY_S.get(HTTPStatus(status))
+    headers = () if wait_s is None else ((b"retry-after", b"%d" % max(1, round(wait_s))),)
     param = "model" if status in (404, 507) or code in ("invalid_model", "licence_refused") else None
     if code == "context_length_exceeded":
         param = "messages"

@@ -1,0 +1,17 @@
+"""`shortlist service`: every model behind one port."""
+
+import click
+
+from shortlist.cli import LazyGroup
+
+KNOWN = {
+    "start": ("shortlist.cli.service_start", "Start the service, and return when it answers."),
+}
+
+
+@click.group(name="service", cls=LazyGroup, known=KNOWN, context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Every model behind one port, for any client that speaks OpenAI's API.
+
+    A model is loaded when it is asked for, and unloaded when it is idle or its memory is needed.
+    """

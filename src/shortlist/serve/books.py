@@ -1,0 +1,114 @@
+"""How much memory is taken and how much is left: the pool's side of the machine-wide ledger.
+
+A model is charged what is predicted for it; what its processes were seen to take replaces that once it has answered a
+few requests, for a fresh engine has not touched all of its buffers. Only the loop changes anything here.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from shortlist.errors import HostBusy
+from shortlist.ledger import Ledger, Loaded, Page
+from shortlist.serve.model import Model, Open
+from shortlist.serve.placing import Room
+
+log = logging.getLogger(__name__)
+
+_SEEN_ENOUGH = 4
+_BUSY_RETRY_S = 30
+
+
+class Books:
+    """What this service has loaded and what the host has left.
+
+    `free_bytes` is what the host has for one more process, `resident` what these processes take.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        page: Page,
+        free_bytes: Callable[[], int],
+        resident: Callable[[Sequence[int]], int | None],
+        limit_bytes: int | None,
+    ) -> None:
+        self._ledger, self._page = ledger, page
+        self._free_bytes, self._resident, self._limit_bytes = free_bytes, resident, limit_bytes
+        self._models: Mapping[str, Model] = {}
+
+    def open(self, models: Mapping[str, Model]) -> None:
+        """Begin to keep books on these. Raises HostBusy where the ledger cannot be used."""
+        self._models = models
+        self._ledger.post(self._page)
+
+    def close(self) -> None:
+        """Take our page out of the ledger."""
+        try:
+            self._ledger.drop(self._page)
+        except HostBusy as error:  # a page of the dead counts for nothing
+            log.warning("%s", error.message)
+
+    def room(self) -> Room:
+        """What is free for one more: less what was promised to models and is not in their processes yet."""
+        loads = [load for page in self._others() for load in page.loads] + self.loads()
+        promised = sum(max(0, load.bytes - load.resident_bytes) for load in loads)
+        limit = self._limit_bytes
+        left = None if limit is None else limit - sum(load.bytes for load in loads)
+        return Room(self._free_bytes() - promised, left)
+
+    def beside(self, model: Model) -> list[Loaded]:
+        """What else is loaded, ours and others': why there is no more room."""
+        ours = [load for load in self.loads() if load.label != model.label]
+        return ours + [load for page in self._others() for load in page.loads]
+
+    def loads(self) -> list[Loaded]:
+        """Our part of the ledger."""
+        return [
+            Loaded(m.label, m.charge_bytes, m.basis, (m.open.resident_bytes or 0) if m.open else 0)
+            for m in self._models.values()
+            if m.charge_bytes
+        ]
+
+    def post(self, *, is_new: bool = False) -> None:
+        """Write our page. `is_new`: there is one more model in it; raises HostBusy while a bench has the host."""
+        self._page = replace(self._page, loads=tuple(self.loads()))
+        try:
+            self._ledger.post(self._page, _refuse_beside_bench if is_new else lambda _: None)
+        except HostBusy as error:
+            if is_new:
+                raise
+            log.warning("%s", error.message)  # nothing was added: the ledger says too much at worst
+
+    def measure(self) -> None:
+        """Read what our engines take now, and write it down."""
+        for model in self._models.values():
+            if model.open is not None:
+                _take(model, model.open, self._resident(model.open.engine.pids()))
+        self.post()
+
+    def _others(self) -> list[Page]:
+        mine = (self._page.pid, self._page.kind)
+        return [page for page in self._ledger.pages() if (page.pid, page.kind) != mine]
+
+
+def _take(model: Model, opened: Open, resident: int | None) -> None:
+    if resident is None:
+        return
+    opened.resident_bytes = resident
+    if opened.requests >= _SEEN_ENOUGH:
+        model.measured_bytes = max(resident, model.measured_bytes or 0)
+        model.charge_bytes = model.need_bytes
+    else:
+        model.charge_bytes = max(model.charge_bytes, model.opening.need_bytes(resident))
+
+
+def _refuse_beside_bench(others: Iterable[Page]) -> None:
+    for page in others:
+        if page.kind == "bench" and not page.is_shared:
+            error = HostBusy(
+                f"{page.what} (pid {page.pid}) measures on this host: nothing is loaded meanwhile",
+                hint=page.free_with or f"wait until it has ended, or stop it: kill {page.pid}",
+            )
+            error.retry_after_s = _BUSY_RETRY_S
+            raise error

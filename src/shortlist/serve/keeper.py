@@ -1,0 +1,175 @@
+"""Opens and closes engines for the pool, and notices when one ends by itself.
+
+Each load, unload and watch is a task of its own; what it finds out it writes into the model between two awaits, and
+then it wakes the pool.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shortlist.clock import SYSTEM, Clock
+from shortlist.engines import Engine
+from shortlist.errors import EngineCrashed, EngineError, HostBusy, ServiceError, ShortlistError
+from shortlist.serve.books import Books
+from shortlist.serve.model import Model, Open
+from shortlist.serve.opening import Opening
+from shortlist.serve.refusals import crashed, gave_up, refuse
+from shortlist.units import duration, size
+
+log = logging.getLogger(__name__)
+
+_CIRCUIT_FAILURES = 5
+_CIRCUIT_NS = 30 * 10**9
+_STABLE_NS = 10 * 10**9
+_WATCH_NS = 60 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """How engines are made: a test puts its own in here."""
+
+    make_engine: Callable[[Opening], Engine]
+    note_load: Callable[[Opening], None] = lambda _: None
+    clock: Clock = SYSTEM
+
+
+class Keeper:
+    """Every engine of the service is started and ended here. `wake` tells the pool that something has changed."""
+
+    def __init__(self, workshop: Workshop, books: Books, wake: Callable[[], None]) -> None:
+        self._workshop, self._books, self._wake = workshop, books, wake
+        self._clock = workshop.clock
+        self._opening: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._watches: dict[Open, asyncio.Task[None]] = {}
+
+    def load(self, model: Model) -> None:
+        """Begin to load; refused where the ledger says so."""
+        model.charge_bytes = model.need_bytes
+        try:
+            self._books.post(is_new=True)
+        except HostBusy as error:
+            model.charge_bytes = 0
+            refuse(model.take_waiting(), error)
+            return
+        model.state, model.error = "loading", None
+        log.info("%s: loading, %s of memory (%s)", model.label, size(model.charge_bytes), model.basis)
+        _keep(self._opening, self._open(model))
+
+    def unload(self, model: Model, why: str) -> None:
+        """Begin to unload. Requests that are in it are told `why`."""
+        log.info("%s: unloading: %s", model.label, why)
+        opened = model.open
+        if opened is not None:
+            opened.ended = ServiceError(f"{model.label} was unloaded: {why}", hint="send the request again")
+            if self._clock.now_ns() - opened.ready_ns >= _STABLE_NS:
+                model.streak = 0
+        model.state = "unloading"
+        _keep(self._closing, self._close(model))
+
+    async def close_all(self, models: Mapping[str, Model]) -> None:
+        """End what is under way and every engine."""
+        ended = (*self._opening, *self._watches.values())
+        for task in ended:
+            task.cancel()
+        await asyncio.gather(*ended, *self._closing, return_exceptions=True)
+        for model in models.values():
+            if model.open is not None:
+                await model.open.engine.close()
+                model.open, model.state, model.charge_bytes = None, "absent", 0
+
+    async def _open(self, model: Model) -> None:
+        engine, began = self._workshop.make_engine(model.opening), self._clock.now_ns()
+        is_open = False
+        try:
+            self._workshop.note_load(model.opening)
+            endpoint = await engine.open(model.opening.spec)
+            is_open = True
+        except (ShortlistError, OSError) as error:
+            self._failed(model, error)
+            return
+        finally:
+            if not is_open:
+                await engine.close()
+                self._closed(model)
+        now = self._clock.now_ns()
+        model.open = opened = Open(engine, endpoint, now, now)
+        model.state, model.wished_ns = "ready", None
+        tally, took = model.tally, now - began
+        tally.loads += 1
+        tally.load_ns = took if tally.load_ns is None else (tally.load_ns + took) / 2
+        log.info("%s: ready after %s on %s", model.label, duration(took), endpoint.device or endpoint.engine)
+        self._watches[opened] = asyncio.create_task(self._watch(model, opened), name=f"watch {model.label}")
+        self._books.measure()
+        for wish in model.load_wishes:
+            if not wish.done():
+                wish.set_result(None)
+        model.load_wishes.clear()
+        self._wake()
+
+    def _failed(self, model: Model, error: ShortlistError | OSError) -> None:
+        told = error if isinstance(error, ShortlistError) else EngineError(f"{model.label}: {error}")
+        pause_ns = model.back_off_ns()
+        model.error, model.retry_ns = told, self._clock.now_ns() + pause_ns
+        log.warning("%s: not loaded, next try not before %s: %s", model.label, duration(pause_ns), told.message)
+        refuse(model.take_waiting(), told)
+
+    async def _close(self, model: Model) -> None:
+        opened, model.open = model.open, None
+        try:
+            if opened is not None:
+                watch = self._watches.pop(opened, None)
+                if watch is not None:
+                    watch.cancel()
+                await opened.engine.close()
+        finally:
+            self._closed(model)
+
+    def _closed(self, model: Model) -> None:
+        model.state = "absent" if model.error is None else "failed"
+        model.charge_bytes = 0
+        model.is_leaving = False
+        if model.is_pinned:
+            model.wished_ns = self._clock.now_ns()
+        self._books.post()
+        self._wake()
+
+    async def _watch(self, model: Model, opened: Open) -> None:
+        while True:
+            asked = self._clock.now_ns()
+            crash = await opened.engine.crash(_WATCH_NS)
+            if crash is not None:
+                break
+            if self._clock.now_ns() - asked < _WATCH_NS // 2:  # an engine without a process answers at once
+                await self._clock.sleep_ns(_WATCH_NS)
+        del self._watches[opened]
+        self._crashed(model, opened, crash)
+        await opened.engine.close()
+
+    def _crashed(self, model: Model, opened: Open, crash: EngineCrashed) -> None:
+        now = self._clock.now_ns()
+        if now - opened.ready_ns >= _STABLE_NS:
+            model.streak = 0
+        pause_ns = model.back_off_ns()
+        model.tally.crashes += 1
+        model.open, model.charge_bytes, model.state = None, 0, "absent"
+        if model.streak >= _CIRCUIT_FAILURES:
+            pause_ns = max(pause_ns, _CIRCUIT_NS)
+            model.state, model.error = "failed", gave_up(model, pause_ns)
+            refuse(model.take_waiting(), model.error)
+        elif opened.in_use or len(model.queue) or model.is_pinned:
+            model.wished_ns = now
+        opened.ended = crashed(pause_ns, crash)
+        model.retry_ns = now + pause_ns
+        log.warning("%s: next try in %s: %s", model.label, duration(pause_ns), crash.message)
+        self._books.post()
+        self._wake()
+
+
+def _keep(tasks: "set[asyncio.Task[None]]", work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)

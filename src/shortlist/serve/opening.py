@@ -1,0 +1,159 @@
+"""From a name in a request to what the pool opens: found, here, allowed by the licence policy, and how much it takes.
+
+Names are those of `models.names`: aliases with `@quantisation` or Ollama's tag, Foundry Local's ids, `hf:` names that
+are downloaded. A path is never one: nothing in a request reaches the file system. An alias whose source in models.json
+is `fake:SCRIPT` is the known-truth engine, for tests and for measuring the service itself.
+"""
+
+import contextlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from shortlist.engines import LoadSpec, engine_names
+from shortlist.errors import BadInput, NotDownloaded, UnknownName
+from shortlist.models.catalogue import Found, Library, load_library
+from shortlist.models.fit import DEFAULT_CONTEXT, Fit, Load, Room, smaller
+from shortlist.models.names import parse_name
+from shortlist.models.policy import check, load_policy
+from shortlist.models.refs import find, local_path
+from shortlist.models.rows import fit_of_file
+from shortlist.models.usage import note_use
+from shortlist.records import EngineOptions, ModelCard, Variant
+from shortlist.serve import catalog
+from shortlist.serve.lease import Listed
+from shortlist.settings import Settings
+from shortlist.units import size
+
+_START_LIMIT_NS = 600 * 10**9
+_ENGINE_OF = {"onnx": "onnx_genai", "adapter": "adapter"}
+_FAKE = "fake:"
+_FAKE_BYTES = 40_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How one model is opened. `key` is one for all names of one artefact; `label` is what replies carry.
+
+    `fit` None: memory is not predicted by parts, and `guess_bytes` (the size on disk and an engine's own) counts.
+    """
+
+    key: str
+    label: str
+    engine: str
+    spec: LoadSpec
+    card: ModelCard
+    fit: Fit | None = None
+    guess_bytes: int = 0
+    extra: tuple[tuple[str, Any], ...] = ()
+
+    def need_bytes(self, measured_bytes: int | None = None) -> int:
+        """Memory that must be there; measured before it is predicted."""
+        if self.fit is None:
+            return self.guess_bytes if measured_bytes is None else measured_bytes
+        return replace(self.fit, measured_bytes=measured_bytes).needed_bytes
+
+
+class Openings:
+    """Finds openings on this host. Reads files: call it on a thread."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self._settings = settings
+        self._folder = folder
+
+    def library(self) -> Library:
+        """The models that are known here, as of now."""
+        return load_library(self._settings.home, self._folder)
+
+    def find(self, name: str) -> Opening:
+        """The opening behind a name.
+
+        Raises UnknownName, BadInput, NotDownloaded, LicenceRefused; InvalidModel for a file that is damaged.
+        """
+        library = self.library()
+        found = _find(name, library)
+        check(load_policy(self._settings.licence_policy, self._settings.home), found.card, what="serving it")
+        source = _source(found)
+        if source is not None and source.startswith(_FAKE):
+            return self._fake(found, source.removeprefix(_FAKE))
+        there = find(source, library) if source is not None else found
+        path = local_path(there)
+        if path is None or there.variant is None:
+            raise NotDownloaded(f"{name} is known, and its files are not here", hint=f"shortlist model download {name}")
+        return self._opening(name, found, there.variant, path)
+
+    def listed(self, loaded: frozenset[str]) -> tuple[Listed, ...]:
+        """Every variant that is here."""
+        return catalog.listed(self.library(), loaded)
+
+    def about(self, name: str, loaded: frozenset[str]) -> Listed:
+        """One model. Raises as `find`, and is as strict: what cannot be asked for is not shown."""
+        opening = self.find(name)
+        return catalog.entry(Found(opening.card, opening.spec.variant), opening.label, loaded)
+
+    def hint(self, opening: Opening, free_bytes: int) -> str | None:
+        """What would fit instead: the largest smaller variant, else fewer requests at once."""
+        if opening.fit is None:
+            return None
+        found = smaller(
+            Found(opening.card, opening.spec.variant), opening.fit.load, Room(free_bytes, ""), self.library()
+        )
+        return None if found is None else f"{found[0].label} fits: {size(found[1].needed_bytes)}"
+
+    def note(self, opening: Opening) -> None:
+        """Keep when the model was last opened."""
+        if opening.spec.path is not None:
+            with contextlib.suppress(OSError):
+                note_use(self._settings.home, [opening.spec.path], "service")
+
+    def _opening(self, name: str, found: Found, variant: Variant, path: Path) -> Opening:
+        settings = self._settings
+        is_gguf = variant.format == "gguf"
+        engine = settings.engine if is_gguf else _ENGINE_OF.get(variant.format, variant.format)
+        if engine not in engine_names():
+            raise BadInput(
+                f"{name} is of format {variant.format}, and no engine here opens it",
+                hint="shortlist config list shows the engines; name another variant with @q4_k_m",
+            )
+        place = path if is_gguf else path if path.is_dir() else path.parent
+        label = name.strip() if name.startswith("hf:") else found.label
+        options = EngineOptions(
+            device=settings.device,  # type: ignore[arg-type]  # the settings table allows these three only
+            threads=settings.threads,
+            context=settings.context,
+            prefix_cache=settings.prompt_cache and engine == "llamacpp",
+            extra={"cache_ram": "0"} if engine == "llamacpp" else {},
+        )
+        spec = self._spec(label, variant, options, place)
+        fit = fit_of_file(path, Load(settings.context or DEFAULT_CONTEXT, settings.parallel)) if is_gguf else None
+        return Opening(f"{engine} {place}", label, engine, spec, found.card, fit, _on_disk(variant, place))
+
+    def _fake(self, found: Found, script: str) -> Opening:
+        alias = found.card.alias
+        spec = self._spec(alias, Variant("endpoint"), EngineOptions(), None)
+        return Opening(f"fake {alias}", alias, "fake", replace(spec, model=script), found.card, None, _FAKE_BYTES)
+
+    def _spec(self, label: str, variant: Variant, options: EngineOptions, path: Path | None) -> LoadSpec:
+        logs = self._settings.home / "logs" / "service"
+        return LoadSpec(label, label, variant, options, path, logs, self._settings.parallel, _START_LIMIT_NS)
+
+
+def _find(text: str, library: Library) -> Found:
+    """As `refs.find`, and never a path, whatever lies in the working folder."""
+    name = parse_name(text)
+    if name.kind == "path" or (name.kind == "alias" and library.card(name) is None):
+        raise UnknownName("model", text, library.cards, hint="GET /v1/models lists what is here")
+    return find(text, library)
+
+
+def _source(found: Found) -> str | None:
+    source = found.card.extra.get("source")
+    return str(source) if source is not None and not found.card.variants else None
+
+
+def _on_disk(variant: Variant, place: Path) -> int:
+    if variant.size_bytes is not None:
+        return variant.size_bytes
+    if place.is_dir():
+        return sum(file.stat().st_size for file in place.iterdir() if file.is_file())
+    return place.stat().st_size

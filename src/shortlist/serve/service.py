@@ -1,0 +1,159 @@
+"""The service as a whole: files, pool, HTTP, signals, and an orderly end.
+
+await Service(settings, folder).run(on_ready)
+"""
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from shortlist import __version__
+from shortlist.clock import iso, wall_ns
+from shortlist.engines import Engine, EngineContext, find_engine
+from shortlist.errors import ServiceError
+from shortlist.ledger import Ledger, own_page
+from shortlist.serve.app import build_app
+from shortlist.serve.books import Books
+from shortlist.serve.call import ASGI, State
+from shortlist.serve.files import Files, Running
+from shortlist.serve.guard import guarded
+from shortlist.serve.host import free_bytes, port_owner, resident_bytes
+from shortlist.serve.keeper import Workshop
+from shortlist.serve.lease import Listed
+from shortlist.serve.manage import Management
+from shortlist.serve.openai import OPERATIONS
+from shortlist.serve.opening import Opening, Openings
+from shortlist.serve.placing import Rules
+from shortlist.serve.pool import Names, Pool
+from shortlist.serve.server import LOOPBACK, Listen, Server
+from shortlist.settings import Settings
+from shortlist.units import duration
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """One service of one SHORTLIST_HOME."""
+
+    def __init__(self, settings: Settings, folder: Path, ledger: Ledger | None = None) -> None:
+        self._settings = settings
+        self._files = Files(settings.home)
+        self._openings = Openings(settings, folder)
+        self._ledger = ledger or Ledger()
+        self._stopping = asyncio.Event()
+        self._started_ns = wall_ns()
+        self._running: Running | None = None
+
+    async def run(self, on_ready: Callable[[Running], None]) -> None:
+        """Serve until a signal or an order to stop. Raises ServiceError, and what finding a pinned model raises."""
+        with self._files.held():
+            token = self._files.make_token()
+            pool = self._make_pool()
+            state = State(pool)
+            server = Server(guarded(self._app(pool, state), token), Listen(self._hosts(), self._settings.port))
+            await self._open_door(server)
+            try:
+                main = await pool.start(self._settings.pin)
+                self._running = Running(os.getpid(), server.urls, iso(self._started_ns), __version__, self._started_ns)
+                self._files.tell(self._running)
+                self._listen_to_signals()
+                log.info("pid %d serves %s", os.getpid(), " and ".join(server.urls))
+                on_ready(self._running)
+                stopping = asyncio.ensure_future(self._stopping.wait())
+                await asyncio.wait((main, stopping), return_when=asyncio.FIRST_COMPLETED)
+                stopping.cancel()
+            finally:
+                await self._end(pool, server, state)
+            if main.done() and not main.cancelled():
+                main.result()
+
+    def stop(self) -> None:
+        """Begin to end; a second call changes nothing."""
+        self._stopping.set()
+
+    def about(self) -> dict[str, Any]:
+        """Who serves, where, since when."""
+        running = self._running
+        return {
+            "pid": os.getpid(),
+            "urls": list(running.urls) if running else [],
+            "started": iso(self._started_ns),
+            "uptime_ns": wall_ns() - self._started_ns,
+            "home": str(self._settings.home),
+            "log": str(self._files.log),
+        }
+
+    async def _open_door(self, server: Server) -> None:
+        try:
+            await server.start()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise ServiceError(f"{self._settings.host} port {self._settings.port}: {error.strerror}") from error
+            port = self._settings.port
+            raise ServiceError(
+                f"port {port} is taken by {port_owner(port)}",
+                hint=f"stop that, or: shortlist service start --port {port + 1}",
+            ) from None
+
+    async def _end(self, pool: Pool, server: Server, state: State) -> None:
+        log.info("stopping: %d requests under way", state.active)
+        await pool.stop()
+        state.is_draining = True
+        await server.stop(1)
+        log.info("stopped after %s", duration(wall_ns() - self._started_ns))
+
+    def _make_pool(self) -> Pool:
+        settings = self._settings
+        rules = Rules(
+            settings.idle_timeout, settings.keep_alive, settings.turn, settings.drain, settings.queue,
+            settings.memory_limit,
+        )  # fmt: skip
+        page = own_page(
+            "service",
+            f"shortlist service on port {settings.port}",
+            free_with="shortlist model unload --all, or shortlist service stop",
+            ports=(settings.port,),
+        )
+        books = Books(self._ledger, page, free_bytes, resident_bytes, settings.memory_limit)
+        openings = self._openings
+
+        async def find(name: str) -> Opening:
+            return await asyncio.to_thread(openings.find, name)
+
+        async def hint(opening: Opening, free: int) -> str | None:
+            return await asyncio.to_thread(openings.hint, opening, free)
+
+        async def listed(loaded: frozenset[str]) -> tuple[Listed, ...]:
+            return await asyncio.to_thread(openings.listed, loaded)
+
+        async def about(name: str, loaded: frozenset[str]) -> Listed:
+            return await asyncio.to_thread(openings.about, name, loaded)
+
+        workshop = Workshop(_make_engine, openings.note)
+        return Pool(Names(find, hint, listed, about), workshop, books, rules)
+
+    def _app(self, pool: Pool, state: State) -> ASGI:
+        management = Management(pool, self.stop, self.about)
+        return build_app(state, [*OPERATIONS, *management.operations()])
+
+    def _hosts(self) -> tuple[str, ...]:
+        host = self._settings.host
+        return LOOPBACK if host in ("127.0.0.1", "localhost") else (host,)
+
+    def _listen_to_signals(self) -> None:
+        if sys.platform == "win32":
+            signal.signal(signal.SIGINT, lambda *_: self.stop())
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+
+
+def _make_engine(opening: Opening) -> Engine:
+    return find_engine(opening.engine)(EngineContext())
