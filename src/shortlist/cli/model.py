@@ -12,6 +12,8 @@ KNOWN = {
     "outdated": ("shortlist.cli.model_update:outdated", "Pinned models that have a newer commit."),
     "update": ("shortlist.cli.model_update:update", "Bring pinned models to their newest commit."),
     "run": ("shortlist.cli.model_run", "Ask a model once, or talk to it."),
+    "load": ("shortlist.cli.model_load", "Have the service load a model now."),
+    "unload": ("shortlist.cli.model_load:unload", "Have the service unload a model, or all."),
     "add": ("shortlist.cli.model_add", "Give a GGUF file or ONNX folder a name, where it lies."),
     "remove": ("shortlist.cli.cache_remove", "Forget an added model, or free what a model takes in the cache."),
     "card": ("shortlist.cli.model_card", "Make and check model cards."),

@@ -21,17 +21,30 @@ SHORT_CLASS = {"community-conditional": "community", "use-restricted": "restrict
 @click.option("--filter", "filters", multiple=True, help="KEY=VALUE, 'size<2GB', alias=qwen*; ! turns it round.")
 @click.option("--fits", is_flag=True, help="Only what fits the memory here.")
 @click.option("--cached", is_flag=True, help="Only what is on this host.")
+@click.option("--loaded", is_flag=True, help="Only what the service has loaded, as service ps shows it.")
 @click.option("--variants", is_flag=True, help="Every variant, not one for each model.")
 @click.option("--context", type=click.IntRange(16), help="Tokens of context to count memory with. [4096]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    *, filters: tuple[str, ...], fits: bool, cached: bool, variants: bool, context: int | None, as_json: bool
+    *,
+    filters: tuple[str, ...],
+    fits: bool,
+    cached: bool,
+    loaded: bool,
+    variants: bool,
+    context: int | None,
+    as_json: bool,
 ) -> None:
     """Models that are known here: the catalogue, the demo models, models.json.
 
     Filter keys: alias, capability, family, format, quantisation, licence (commercial, a class, an SPDX name), language,
     size, parameters, context, cached, fits, gated. Several --filter must all pass. Works offline.
     """
+    if loaded:
+        from shortlist.cli.service_status import show_loaded
+
+        show_loaded(as_json=as_json)
+        return
     from shortlist.cli.model_host import host_here, library_here
     from shortlist.models.filters import parse_filter
     from shortlist.models.rows import one_a_card, rows

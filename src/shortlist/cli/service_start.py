@@ -1,59 +1,119 @@
 """`shortlist service start`."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from shortlist import settings as settings_file
-from shortlist.cli.output import emit
-from shortlist.errors import Interrupted
+from shortlist.cli.output import emit, emit_json, say
+from shortlist.errors import ServiceError
+from shortlist.records import to_builtins
+
+if TYPE_CHECKING:
+    from shortlist.serve.files import Files, Running
 
 SETTINGS = ("host", "port", "idle_timeout", "keep_alive", "pin", "parallel", "queue", "turn", "drain", "prompt_cache",
             "context", "threads", "device", "engine", "memory_limit")  # fmt: skip
 
+_SETTLE_NS = 15 * 10**9
+
+_OPTIONS = [
+    click.option("--host", help="Address to listen on. [127.0.0.1 and ::1]"),
+    click.option("--port", type=int, help="Port; 0: the system chooses. [5273]"),
+    click.option("--pin", help="Models to load now and never to unload, with commas between."),
+    click.option("--idle-timeout", help="Unload a model that nobody has used for so long. [10m]"),
+    click.option("--keep-alive", help="Keep what is loaded, and send it a light prompt this often."),
+    click.option("--parallel", type=int, help="Requests that a model works on at once. [4]"),
+    click.option("--queue", type=int, help="Requests that may wait. [256]"),
+    click.option("--turn", help="How long a model keeps memory that another waits for. [10s]"),
+    click.option("--drain", help="How long a stop lets requests finish. [30s]"),
+    click.option("--prompt-cache/--no-prompt-cache", default=None, help="Keep each slot's last prompt. [keep]"),
+    click.option("--context", type=int, help="Tokens of context for each request. [the model's, 4096 at most]"),
+    click.option("--threads", type=int, help="Threads of each engine. [physical cores]"),
+    click.option("--device", help="cpu, gpu or auto. [auto]"),
+    click.option("--engine", help="What opens GGUF files. [llamacpp]"),
+    click.option("--memory-limit", help="Memory that models may take in all, as 4GB. [what is free]"),
+]
+
+
+def start_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The settings of a service as options."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
 
 @click.command(name="start")
+@start_options
 @click.option("--foreground", is_flag=True, help="Stay in this terminal, and log there.")
-@click.option("--host", help="Address to listen on. [127.0.0.1 and ::1]")
-@click.option("--port", type=int, help="Port; 0: the system chooses. [5273]")
-@click.option("--pin", help="Models to load now and never to unload, with commas between.")
-@click.option("--idle-timeout", help="Unload a model that nobody has used for so long. [10m]")
-@click.option("--keep-alive", help="Keep what is loaded, and send it a light prompt this often.")
-@click.option("--parallel", type=int, help="Requests that a model works on at once. [4]")
-@click.option("--queue", type=int, help="Requests that may wait. [256]")
-@click.option("--turn", help="How long a model keeps memory that another waits for. [10s]")
-@click.option("--drain", help="How long a stop lets requests finish. [30s]")
-@click.option("--prompt-cache/--no-prompt-cache", default=None, help="Keep each slot's last prompt. [keep]")
-@click.option("--context", type=int, help="Tokens of context for each request. [the model's, 4096 at most]")
-@click.option("--threads", type=int, help="Threads of each engine. [physical cores]")
-@click.option("--device", help="cpu, gpu or auto. [auto]")
-@click.option("--engine", help="What opens GGUF files. [llamacpp]")
-@click.option("--memory-limit", help="Memory that models may take in all, as 4GB. [what is free]")
-def command(**options: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(*, foreground: bool, as_json: bool, **options: Any) -> None:
     """Start the service, and return when it answers.
 
-    It listens on this machine alone, on port 5273. A second start changes nothing.
+    It listens on this machine alone, on port 5273. A second start changes nothing and says so. Models are loaded when
+    they are asked for. `shortlist config set NAME VALUE` keeps an option for every start.
     """
-    settings = settings_file.load().with_flags({name: options[name] for name in SETTINGS})
-    run_foreground(settings)
+    flags = given(options)
+    settings = settings_file.load().with_flags(flags)
+    if foreground:
+        run_foreground(settings, flags)
+    else:
+        start(settings, flags, as_json=as_json)
 
 
-def run_foreground(settings: settings_file.Settings) -> None:
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were typed."""
+    return {name: options[name] for name in SETTINGS if options.get(name) is not None}
+
+
+def start(settings: settings_file.Settings, flags: Mapping[str, Any], *, as_json: bool) -> None:
+    """Start a service in the background, unless one runs; say where it answers."""
+    from shortlist.serve.client import Client, wait_until_settled
+    from shortlist.serve.daemon import start_daemon
+    from shortlist.serve.files import Files
+
+    files = Files(settings.home)
+    running = wait_until_settled(files, settings.drain + _SETTLE_NS)
+    is_new = running is None
+    if running is None:
+        try:
+            running = start_daemon(files, flags)
+        except ServiceError:
+            running = wait_until_settled(files, settings.drain + _SETTLE_NS)  # another start was a moment faster
+            is_new = False
+            if running is None:
+                raise
+    Client(files, running).status()  # it answers: who asked for a start may go on
+    if flags and not is_new:
+        say("note: it runs with the options of its own start; shortlist service restart changes them")
+    _tell(files, running, is_new=is_new, as_json=as_json)
+
+
+def _tell(files: "Files", running: "Running", *, is_new: bool, as_json: bool) -> None:
+    if as_json:
+        told = {"state": "running", "is_new": is_new, "log": str(files.log), **to_builtins(running)}
+        emit_json("shortlist-service", told)
+        return
+    emit(f"the service {'runs' if is_new else 'runs already'}, pid {running.pid}")
+    for url in running.urls:
+        emit(f"  {url}/v1")
+    emit(f"  log: {files.log}")
+
+
+def run_foreground(settings: settings_file.Settings, flags: Mapping[str, Any]) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     import asyncio
-    import logging
 
+    from shortlist.serve.logs import log_to_terminal
     from shortlist.serve.server import new_loop
     from shortlist.serve.service import Service
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    log_to_terminal()
     with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(_serve(Service(settings, Path.cwd(), flags)))
 
-        async def main() -> None:
-            await Service(settings, Path.cwd()).run(lambda running: emit(f"running at {', '.join(running.urls)}"))
 
-        try:
-            runner.run(main())
-        except KeyboardInterrupt:
-            raise Interrupted("interrupted") from None
+async def _serve(service: Any) -> None:
+    await service.run(lambda running: emit("\n".join(f"{url}/v1" for url in running.urls)))

@@ -10,10 +10,11 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from shortlist.errors import ServiceError
 from shortlist.files import write_whole
@@ -24,13 +25,14 @@ _OWNER_ONLY = 0o600
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A service that runs, as its state file tells."""
+    """A service that runs, as its state file tells. `flags` are those that it was started with, for a restart."""
 
     pid: int
     urls: tuple[str, ...]
     started: str
     version: str
-    started_wall_ns: int
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    is_stopping: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,11 @@ class Files:
     def log(self) -> Path:
         """What it logs."""
         return self.home / "logs" / "service.log"
+
+    @property
+    def engine_logs(self) -> Path:
+        """What its engines said, a file for each process; the newest are kept."""
+        return self.home / "logs" / "service"
 
     @property
     def output(self) -> Path:

@@ -21,6 +21,7 @@ from shortlist.models.rows import fit_of_file
 from shortlist.models.usage import note_use
 from shortlist.records import EngineOptions, ModelCard, Variant
 from shortlist.serve import catalog
+from shortlist.serve.files import Files
 from shortlist.serve.lease import Listed
 from shortlist.settings import Settings
 from shortlist.units import size
@@ -28,6 +29,7 @@ from shortlist.units import size
 _START_LIMIT_NS = 600 * 10**9
 _ENGINE_OF = {"onnx": "onnx_genai", "adapter": "adapter"}
 _FAKE = "fake:"
+_KEPT_LOGS = 30
 _FAKE_BYTES = 40_000_000
 
 
@@ -101,7 +103,8 @@ class Openings:
         return None if found is None else f"{found[0].label} fits: {size(found[1].needed_bytes)}"
 
     def note(self, opening: Opening) -> None:
-        """Keep when the model was last opened."""
+        """Before a load: keep when the model was last opened, and make room for its engine's log."""
+        _thin_out(opening.spec.log_dir)
         if opening.spec.path is not None:
             with contextlib.suppress(OSError):
                 note_use(self._settings.home, [opening.spec.path], "service")
@@ -134,7 +137,7 @@ class Openings:
         return Opening(f"fake {alias}", alias, "fake", replace(spec, model=script), found.card, None, _FAKE_BYTES)
 
     def _spec(self, label: str, variant: Variant, options: EngineOptions, path: Path | None) -> LoadSpec:
-        logs = self._settings.home / "logs" / "service"
+        logs = Files(self._settings.home).engine_logs
         return LoadSpec(label, label, variant, options, path, logs, self._settings.parallel, _START_LIMIT_NS)
 
 
@@ -157,3 +160,11 @@ def _on_disk(variant: Variant, place: Path) -> int:
     if place.is_dir():
         return sum(file.stat().st_size for file in place.iterdir() if file.is_file())
     return place.stat().st_size
+
+
+def _thin_out(folder: Path) -> None:
+    """Only the newest logs of engines are kept: each process begins one."""
+    with contextlib.suppress(OSError):
+        logs = sorted(folder.glob("*.log"), key=lambda log: log.stat().st_mtime_ns)
+        for old in logs[:-_KEPT_LOGS]:
+            old.unlink(missing_ok=True)

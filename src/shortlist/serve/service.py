@@ -4,12 +4,14 @@ await Service(settings, folder).run(on_ready)
 """
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +43,11 @@ log = logging.getLogger(__name__)
 class Service:
     """One service of one SHORTLIST_HOME."""
 
-    def __init__(self, settings: Settings, folder: Path, ledger: Ledger | None = None) -> None:
+    def __init__(self, settings: Settings, folder: Path, flags: Mapping[str, Any] | None = None) -> None:
         self._settings = settings
+        self._flags = dict(flags or {})
         self._files = Files(settings.home)
         self._openings = Openings(settings, folder)
-        self._ledger = ledger or Ledger()
         self._stopping = asyncio.Event()
         self._started_ns = wall_ns()
         self._running: Running | None = None
@@ -60,7 +62,7 @@ class Service:
             await self._open_door(server)
             try:
                 main = await pool.start(self._settings.pin)
-                self._running = Running(os.getpid(), server.urls, iso(self._started_ns), __version__, self._started_ns)
+                self._running = Running(os.getpid(), server.urls, iso(self._started_ns), __version__, self._flags)
                 self._files.tell(self._running)
                 self._listen_to_signals()
                 log.info("pid %d serves %s", os.getpid(), " and ".join(server.urls))
@@ -103,6 +105,9 @@ class Service:
 
     async def _end(self, pool: Pool, server: Server, state: State) -> None:
         log.info("stopping: %d requests under way", state.active)
+        if self._running is not None:
+            with contextlib.suppress(ServiceError):
+                self._files.tell(replace(self._running, is_stopping=True))
         await pool.stop()
         state.is_draining = True
         await server.stop(1)
@@ -120,7 +125,7 @@ class Service:
             free_with="shortlist model unload --all, or shortlist service stop",
             ports=(settings.port,),
         )
-        books = Books(self._ledger, page, free_bytes, resident_bytes, settings.memory_limit)
+        books = Books(Ledger(), page, free_bytes, resident_bytes, settings.memory_limit)
         openings = self._openings
 
         async def find(name: str) -> Opening:
@@ -151,7 +156,7 @@ class Service:
             signal.signal(signal.SIGINT, lambda *_: self.stop())
             return
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self.stop)
 
 
