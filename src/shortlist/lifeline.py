@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -21,28 +22,35 @@ from shortlist.errors import ShortlistError
 class Report(Protocol):
     """How a child says, once, that it serves."""
 
-    def __call__(self, url: str, *, device: str | None, version: str | None, load_ns: int | None = None) -> None:
-        """Write the ready line."""
+    def __call__(self, url: str, *, device: str | None, version: str | None, **more: int | str | None) -> None:
+        """Write the ready line; `more` are further fields of `process.Ready`."""
         ...
 
 
-def run_child(main: Callable[[dict[str, Any], Report], None], *, is_leaf: bool = False) -> None:
+def run_child(
+    main: Callable[[dict[str, Any], Report], None],
+    *,
+    is_leaf: bool = False,
+    before_end: Callable[[], None] | None = None,
+) -> None:
     """Run `main(config, report)` as a child that cannot outlive its parent. Call it before anything heavy is imported.
 
     `is_leaf`: it starts no process of its own. Then the kernel may kill it outright when the parent ends, which works
     even while C code holds the interpreter's lock; otherwise that signal only starts the killing of the whole group.
+    `before_end`: what is done before that, when the parent is gone; the group is killed whatever becomes of it.
     """
+    end = partial(_end_after, before_end)
     lifeline, answer_fd = _take_streams()
     answer = _Answer(answer_fd)
     orders = _read_line(lifeline)
     if orders is None:
         os._exit(1)  # the parent died before it said anything
     order = json.loads(orders)
-    _die_with(order["parent"], is_leaf=is_leaf)
-    threading.Thread(target=_hold_lifeline, args=(lifeline,), name="lifeline", daemon=True).start()
+    _die_with(order["parent"], end, is_leaf=is_leaf)
+    threading.Thread(target=_hold_lifeline, args=(lifeline, end), name="lifeline", daemon=True).start()
 
-    def report(url: str, *, device: str | None, version: str | None, load_ns: int | None = None) -> None:
-        answer.give({"ready": {"url": url, "device": device, "version": version, "load_ns": load_ns}})
+    def report(url: str, *, device: str | None, version: str | None, **more: int | str | None) -> None:
+        answer.give({"ready": {"url": url, "device": device, "version": version, **more}})
 
     def fail(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, ShortlistError):
@@ -91,24 +99,32 @@ def _read_line(fd: int) -> bytes | None:
     return line
 
 
-def _hold_lifeline(fd: int) -> None:
+def _hold_lifeline(fd: int, end: Callable[[], None]) -> None:
     while os.read(fd, 4096):
         pass
-    _end_group()
+    end()
 
 
-def _end_group(*_: object) -> None:
+def _end_after(before: Callable[[], None] | None, *_: object) -> None:
+    try:
+        if before is not None:
+            before()
+    finally:
+        _end_group()
+
+
+def _end_group() -> None:
     if sys.platform != "win32" and os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)
 
 
-def _die_with(parent: int, *, is_leaf: bool) -> None:
+def _die_with(parent: int, end: Callable[..., None], *, is_leaf: bool) -> None:
     if sys.platform != "linux":
         return
     if not is_leaf:
-        signal.signal(signal.SIGHUP, _end_group)
+        signal.signal(signal.SIGHUP, end)
     death = signal.SIGKILL if is_leaf else signal.SIGHUP
     ctypes.CDLL(None).prctl(1, int(death))  # PR_SET_PDEATHSIG
     if os.getppid() != parent:  # it died before the call above
-        _end_group()
+        end()

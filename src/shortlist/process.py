@@ -60,12 +60,17 @@ class ChildSpec:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What a child reported: where it listens, on which device, which version; `load_ns` is its own opening time."""
+    """What a child reported: where it listens, on which device, which version; `load_ns` is its own opening time.
+
+    Of a foreign program also the id that requests carry, and how long it took from its start until it served.
+    """
 
     url: str
     device: str | None = None
     version: str | None = None
     load_ns: int | None = None
+    model: str | None = None
+    start_ns: int | None = None
 
 
 def module_argv(module: str) -> tuple[str, ...]:
@@ -73,13 +78,23 @@ def module_argv(module: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-X", "faulthandler", "-m", module)
 
 
+def foreign_environment(patterns: Sequence[str] = ()) -> dict[str, str]:
+    """What a program that is not ours may see of our environment: no Python path, and `patterns` that a user lists.
+
+    A secret's name passes only where it is listed in full.
+    """
+    usual = [pattern for pattern in _ENVIRONMENT if not pattern.startswith("PYTHON")]
+    named = {pattern for pattern in patterns if not pattern.endswith("*")}
+    return {n: v for n, v in os.environ.items() if n in named or _is_kept(n, (*usual, *patterns))}
+
+
+def _is_kept(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name.upper(), one.upper()) for one in patterns) and not _SECRET.search(name)
+
+
 def child_environment(extras: Mapping[str, str] | None = None) -> dict[str, str]:
     """What a child may see of our environment (an allow-list, less all that is named like a secret), and `extras`."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if any(fnmatch.fnmatchcase(name.upper(), pattern) for pattern in _ENVIRONMENT) and not _SECRET.search(name)
-    }
+    kept = {name: value for name, value in os.environ.items() if _is_kept(name, _ENVIRONMENT)}
     root = Path(__file__).resolve().parent.parent
     if root.name not in ("site-packages", "dist-packages"):
         # A checkout that is on our path by other means than PYTHONPATH must be found by the child too.

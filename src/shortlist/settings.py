@@ -15,6 +15,10 @@ from shortlist.errors import BadInput, InvalidFile, UnknownName
 from shortlist.units import parse_duration_ns, parse_size_bytes
 
 FILE_NAME = "shortlist.toml"
+ENGINES = "engines"
+"""The table of a file that says which programs are engines; read from SHORTLIST_HOME's file alone."""
+
+_STARTS_PROGRAMS = ("command", ENGINES)
 _AS_TYPED = ("timeout", "memory_limit", "idle_timeout", "keep_alive", "turn", "drain")
 """Settings that a file keeps as they were written, `2m` and `4GB`, and not as the number that they stand for."""
 
@@ -151,6 +155,9 @@ class Settings:
     seed: int = _setting(_number(int, 0, 2**31 - 1), 0, "seed of the sampling and of the order")
     timeout: int = _setting(_duration, 120 * 10**9, "limit of one request, as 120s or 2m")
     engine: str = _setting(_text, "llamacpp", "what opens model files")
+    command: str | None = _setting(
+        _text, None, "program that `--engine command` starts, with {model} and {port}; not in a project's file"
+    )
     device: str = _setting(_one_of("auto", "cpu", "gpu"), "auto", "where the engine computes")
     profile: bool = _setting(_flag, True, "use what `shortlist tune` found for a model where nothing else was asked")
     threads: int | None = _setting(_number(int, 1, 1024), None, "threads of the engine; unset: the physical cores")
@@ -216,6 +223,8 @@ class Settings:
         """These settings under what was typed; a flag that is None was not typed. Raises BadInput."""
         given = {name: value for name, value in flags.items() if value is not None}
         values = {name: parse_value(name, value, f"--{name.replace('_', '-')}") for name, value in given.items()}
+        if "command" in values:
+            values.setdefault("engine", "command")  # a typed command says which engine is meant
         return replace(self, **values, sources={**self.sources, **dict.fromkeys(values, "flag")})
 
     def without(self, *names: str) -> "Settings":
@@ -273,12 +282,54 @@ def load(env: Mapping[str, str] | None = None, folder: Path | None = None) -> Se
     from_here, from_env = _read_file(here), _read_environment(env)
     home = from_env.get("home", (from_here.get("home"), ""))[0] or _default_home()
     shared = _path(str(home)) / FILE_NAME
-    for path, content in ((shared, _read_file(shared)), (here, from_here)):
+    from_home = {} if shared == here else _read_file(shared)
+    _refuse_programs(
+        here, from_here, shared, from_home, is_home_named_here="home" in from_here and "home" not in from_env
+    )
+    for path, content in ((shared, from_home), (here, from_here)):
         for name, value in content.items():
-            take(name, value, str(path))
+            if name != ENGINES:
+                take(name, value, str(path))
     for name, (text, variable) in from_env.items():
         take(name, text, variable)
     return Settings(**values, sources=sources)
+
+
+def engine_sections(
+    env: Mapping[str, str] | None = None, folder: Path | None = None
+) -> tuple[Path, Mapping[str, object]]:
+    """SHORTLIST_HOME's file and its `[engines.NAME]` tables, undecoded. Raises InvalidFile.
+
+    No other file may name a program to start: a folder that was downloaded may hold a shortlist.toml too.
+    """
+    path = load(env, folder).home / FILE_NAME
+    found = _read_file(path).get(ENGINES, {})
+    if not isinstance(found, dict):
+        raise InvalidFile(path, ENGINES, "expected tables, as [engines.my-server]")
+    return path, found
+
+
+def _refuse_programs(
+    here: Path,
+    from_here: Mapping[str, object],
+    shared: Path,
+    from_home: Mapping[str, object],
+    *,
+    is_home_named_here: bool,
+) -> None:
+    """Raise InvalidFile for a program that the working folder's file would have started, itself or by way of `home`."""
+    if here.resolve() == shared.resolve() and not is_home_named_here:
+        return
+    for path, content in ((here, from_here), *(((shared, from_home),) if is_home_named_here else ())):
+        for name in _STARTS_PROGRAMS:
+            if name in content:
+                why = "this file" if path == here else f"a home that {here} names"
+                raise InvalidFile(
+                    path,
+                    name,
+                    f"programs to start are not taken from {why}: a folder may be somebody else's",
+                    hint=f"put it into the {FILE_NAME} of your own SHORTLIST_HOME, or export SHORTLIST_HOME",
+                )
 
 
 def _here() -> Path:
@@ -306,7 +357,7 @@ def _read_file(path: Path) -> dict[str, object]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidFile(path, "", f"cannot be read as TOML: {error}") from None
     for name in content:
-        if name not in _ABOUT:
+        if name not in _ABOUT and name != ENGINES:
             unknown = UnknownName("setting", name, NAMES)
             raise InvalidFile(path, name, unknown.message, hint=unknown.hint)
     return content

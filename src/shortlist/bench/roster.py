@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from shortlist.engines import COMMAND, EngineContext, command_of, takes_names
 from shortlist.errors import (
     BadInput,
     DoesNotFit,
@@ -52,7 +53,7 @@ class Opening:
 
     `settle`: what engine and options a model of ours is opened with in the end, by its label and variant (a profile).
     `library`: what names mean. `admit` is shown each model of ours by name before its file is looked for, and raises
-    for one that the licence policy or this host's memory does not let in.
+    for one that the licence policy or this host's memory does not let in. `command`: what `--command` says.
     """
 
     engine: str
@@ -61,6 +62,7 @@ class Opening:
     library: Library = field(default_factory=load_library)
     admit: Callable[[Found], None] | None = None
     settle: Callable[[str, Variant, str, EngineOptions], tuple[str, EngineOptions]] | None = None
+    command: str | None = None
 
 
 def make_roster(names: Iterable[str], listing: Listing | None, opening: Opening) -> Roster:
@@ -105,7 +107,7 @@ _LEFT_OUT = (_NoSource, NotDownloaded, DoesNotFit, LicenceRefused)
 
 
 def _model(name: str, entry: ModelEntry | None, opening: Opening) -> ResolvedModel:
-    if opening.endpoint_url is not None or opening.engine == "fake":
+    if opening.endpoint_url is not None or takes_names(opening.engine):
         return ResolvedModel(name, Variant("endpoint"), None, _card(name, entry) if entry else None)
     if entry is None:
         return _admitted(name, opening)
@@ -151,4 +153,7 @@ def _candidate(model: ResolvedModel, opening: Opening, taken: set[str]) -> Candi
     engine = opening.engine
     if opening.settle is not None:
         engine, options = opening.settle(label, model.variant, engine, options)
+    command = command_of(engine, EngineContext(command=opening.command))
+    if command is not None:
+        options = replace(options, extra={**options.extra, COMMAND: command})
     return make_candidate(label, model.label, engine, model.variant, options, model.card)

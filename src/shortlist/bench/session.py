@@ -18,7 +18,7 @@ from shortlist.bench.roster import ENDPOINT, Roster
 from shortlist.bench.run import Bench
 from shortlist.choose.needsfile import Needs
 from shortlist.clock import SYSTEM, RunAxis, iso, wall_ns
-from shortlist.engines import Engine, EngineContext, find_engine
+from shortlist.engines import COMMAND, Engine, EngineContext, command_of, find_engine
 from shortlist.errors import InvalidModel, RunMismatch, StoreError
 from shortlist.hostlock import bench_lock
 from shortlist.machine import boot_id, clock_source, fingerprint, host_facts, one_line, versions
@@ -34,12 +34,13 @@ from shortlist.results.writer import OnAck, Sink
 class Connection:
     """What is never stored: how to reach an endpoint that is not ours, and what this host draws and costs.
 
-    Keys are read from the file when they are needed.
+    Keys are read from the file when they are needed. `command`: what `--command` says.
     """
 
     api_key_file: Path | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     tariff: Tariff = Tariff()
+    command: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ async def run_session(
     on_ack: OnAck | None = None,
 ) -> RunState:
     """Carry the run out under the host's lock; see `carry_out`. Raises HostBusy."""
+    _check_commands(session, connection)
     await _check_endpoint(session, connection, store.path.parent)
     with bench_lock(f"shortlist bench, run {session.info.short_id}"):
         return await carry_out(session, store, connection, progress, budget_ns=budget_ns, on_ack=on_ack)
@@ -217,6 +219,23 @@ def _course(session: Session, store: Store, sink: Sink) -> Course | None:
         return store.load_run(run_id)
 
     return None if plan.race is None else Course(plan, plan.race, load)
+
+
+def _check_commands(session: Session, connection: Connection) -> None:
+    """Raise RunMismatch for a candidate whose engine starts another program now than when it was planned.
+
+    What is started is always what this host's files or flags say: a stored command is compared, never run.
+    """
+    for candidate in session.info.plan.candidates:
+        planned = candidate.options.extra.get(COMMAND)
+        now = command_of(candidate.engine, EngineContext(command=connection.command))
+        if planned != now:
+            raise RunMismatch(
+                f"{candidate.label} was planned with {planned!r}, and engine {candidate.engine} is {now!r} now",
+                hint="give --command as it was"
+                if candidate.engine == COMMAND
+                else "put the old one back, or start anew",
+            )
 
 
 async def _check_endpoint(session: Session, connection: Connection, home: Path) -> None:
@@ -302,7 +321,8 @@ def _started_wall_ns(info: RunInfo) -> int:
 
 def _opener(connection: Connection) -> Callable[[Candidate], Engine]:
     def open_engine(candidate: Candidate) -> Engine:
-        context = EngineContext(candidate.options.extra.get(ENDPOINT), connection.api_key_file, connection.headers)
+        url = candidate.options.extra.get(ENDPOINT)
+        context = EngineContext(url, connection.api_key_file, connection.headers, connection.command)
         return find_engine(candidate.engine)(context)
 
     return open_engine

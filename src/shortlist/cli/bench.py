@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping
@@ -38,6 +39,7 @@ _SETTING_FLAGS = [
     click.option("--endpoint", help="Measure this OpenAI-compatible URL; MODEL is then its model's name."),
     click.option("--api-key-file", help="File that holds the endpoint's key."),
     click.option("--engine", help="What opens model files. [llamacpp]"),
+    click.option("--command", metavar="TEMPLATE", help="Program to start, as 'llama-server -m {model} --port {port}'."),
     click.option("--device", help="cpu, gpu or auto. [auto]"),
     click.option("--threads", type=int, help="Threads of the engine. [physical cores]"),
     click.option("--context", type=int, help="Tokens of context per request. [the model's, 4096 at most]"),
@@ -127,7 +129,7 @@ def _carry_out(session: "Session", store: "Store", settings: Settings, asked: As
     plan, short = session.info.plan, session.info.short_id
     is_live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     progress = LiveProgress(plan, session.cells_left, estimate_ns) if is_live else LineProgress(plan)
-    connection = Connection(settings.api_key_file, headers(asked.header), tariff_of(settings))
+    connection = Connection(settings.api_key_file, headers(asked.header), tariff_of(settings), settings.command)
     budget_ns = units.parse_duration_ns(asked.budget) if asked.budget else None
     resume = f"shortlist bench --resume {short}{repeated(settings, asked)}"
     try:
@@ -147,6 +149,8 @@ def _carry_out(session: "Session", store: "Store", settings: Settings, asked: As
 def repeated(settings: Settings, asked: Asked) -> str:
     """The options that are never stored and that a resume must be given again."""
     key = f" --api-key-file {settings.api_key_file}" if settings.api_key_file else ""
+    if settings.command is not None and settings.source("command") == "flag":
+        key += f" --command {shlex.quote(settings.command)}"
     return key + "".join(f" --header '{text.partition(':')[0]}: ...'" for text in asked.header)
 
 

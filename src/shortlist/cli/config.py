@@ -1,5 +1,6 @@
 """`shortlist config`: every setting with its source; engines, devices and acceleration found."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -7,6 +8,7 @@ import click
 from shortlist import settings, units
 from shortlist.cli.output import emit, emit_json, say
 from shortlist.engines import EngineInfo
+from shortlist.errors import BadInput
 from shortlist.records import Json, to_builtins
 
 
@@ -61,7 +63,19 @@ def _meters(loaded: settings.Settings) -> Json:
 def _engines() -> list[EngineInfo]:
     from shortlist.engines import EngineContext, engine_names, find_engine
 
-    return [find_engine(name)(EngineContext()).probe() for name in engine_names()]
+    context = EngineContext(command=settings.load().command)
+    return [find_engine(name)(context).probe() for name in engine_names()]
+
+
+def _programs() -> Iterator[str]:
+    """Well-known programs that are no engine here, and why."""
+    from shortlist.engines.presets import find_programs
+
+    programs = find_programs()
+    yield from (f"{one.name} is there; {one.reason}" for one in programs if one.path and one.reason)
+    missing = [one.name for one in programs if not one.path]
+    if missing:
+        yield f"not on PATH: {', '.join(missing)}"
 
 
 @command.command("list")
@@ -69,12 +83,14 @@ def _engines() -> list[EngineInfo]:
 def list_(*, as_json: bool) -> None:
     """Every setting with its value and source, then the engines, devices and acceleration found."""
     from shortlist import machine
+    from shortlist.engines.presets import find_programs
 
     rows, engines = _rows(settings.load()), _engines()
     facts = machine.host_facts()
     meters = _meters(settings.load())
     if as_json:
-        emit_json("shortlist-config", {"settings": rows, "engines": engines, "host": facts, "meters": meters})
+        data = {"settings": rows, "engines": engines, "host": facts, "meters": meters, "programs": find_programs()}
+        emit_json("shortlist-config", data)
         return
     width = max(len(row["name"]) for row in rows)
     for row in rows:
@@ -86,6 +102,8 @@ def list_(*, as_json: bool) -> None:
         for line in (*engine.devices, ", ".join(engine.acceleration)):
             if line:
                 emit(f"       {'':<9} {line}")
+    for line in _programs():
+        emit(f"program {'':<8} {line}")
     for reading in meters["bandwidth"]:
         steady = f"{reading['bytes_per_s'] / 1e9:.1f} GB/s read by {units.counted(reading['threads'], 'thread')}"
         emit(f"memory {'':<9} {steady}, measured in this boot")
@@ -122,6 +140,8 @@ _project = click.option("--project", is_flag=True, help="In this folder's shortl
 def set_(*, name: str, value: str, project: bool) -> None:
     """Keep a value for a setting."""
     target = _target(project=project)
+    if project and name == "command":
+        raise BadInput("a program to start is not taken from a project's file", hint="leave out --project")
     settings.write_value(target, name, value)
     _tell(target, name)
 

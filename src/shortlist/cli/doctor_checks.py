@@ -139,23 +139,35 @@ def _engines(settings: Settings) -> Iterator[Finding]:
     from shortlist.engines import EngineContext, EngineInfo, engine_names, find_engine
     from shortlist.errors import ShortlistError
 
-    for name in engine_names():
-        if name in ("fake", "remote") and name != settings.engine:
+    try:
+        names = engine_names()
+    except ShortlistError as error:
+        yield Finding("engine", "fail", error.message, error.hint or f"mend {settings.home / 'shortlist.toml'}")
+        return
+    context = EngineContext(settings.endpoint, settings.api_key_file, command=settings.command)
+    for name in names:
+        if name in ("command", "fake", "remote") and name != settings.engine:
             continue
+        is_program = False
         try:
-            found = find_engine(name)(EngineContext(settings.endpoint, settings.api_key_file)).probe()
+            kind = find_engine(name)
+            is_program = hasattr(kind, "told")
+            found = kind(context).probe()
         except ShortlistError as error:
             found = EngineInfo(name, available=False, reason=error.message)
         is_asked = name == settings.engine and not settings.endpoint
         if not found.available:
             fix = "pip install --force-reinstall shortlist" if is_asked else f"pip install 'shortlist[{name}]'"
+            if is_program:
+                fix = f"install it, or mend [engines.{name}] in {settings.home / 'shortlist.toml'}"
             yield Finding("engine", "fail" if is_asked else "warn", f"{name}: {found.reason}", fix)
             continue
         yield Finding("engine", "ok", f"{name} {found.version or '(version unknown)'}")
-        yield _device(settings, found.name, found.devices)
-    if settings.engine not in engine_names():
+        if not is_program:  # what a foreign program computes on is asked of it when it runs
+            yield _device(settings, found.name, found.devices)
+    if settings.engine not in names:
         told = f"{settings.engine} is set, and nobody knows it"
-        yield Finding("engine", "fail", told, f"shortlist config set engine {engine_names()[0]}")
+        yield Finding("engine", "fail", told, f"shortlist config set engine {names[0]}")
 
 
 def _device(settings: Settings, engine: str, devices: tuple[str, ...]) -> Finding:

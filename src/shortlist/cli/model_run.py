@@ -29,8 +29,8 @@ MAX_TOKENS = 1024
 _MOST_STDIN_BYTES = 16 * 10**6
 _SILENT_S = 3.0
 _START_LIMIT_NS = 600 * 10**9
-_SETTINGS = ("max_tokens", "temperature", "seed", "context", "threads", "device", "engine", "endpoint", "api_key_file",
-             "timeout", "profile", "ascii")  # fmt: skip
+_SETTINGS = ("max_tokens", "temperature", "seed", "context", "threads", "device", "engine", "command", "endpoint",
+             "api_key_file", "timeout", "profile", "ascii")  # fmt: skip
 
 
 @click.command(name="run")
@@ -46,6 +46,7 @@ _SETTINGS = ("max_tokens", "temperature", "seed", "context", "threads", "device"
 @click.option("--device", help="cpu, gpu or auto. [auto]")
 @click.option("--engine", help="What opens model files. [llamacpp]")
 @click.option("--profile/--no-profile", default=None, help="Use what `shortlist tune` found. [--profile]")
+@click.option("--command", metavar="TEMPLATE", help="Program to start, as 'llama-server -m {model} --port {port}'.")
 @click.option("--endpoint", help="Ask this OpenAI-compatible URL; MODEL is then its model's name.")
 @click.option("--api-key-file", help="File that holds the endpoint's key.")
 @click.option("--timeout", help="Longest silence of the model, as 120s or 2m. [120s]")
@@ -160,14 +161,15 @@ def prepare(settings: Settings, model: str, *, accept_licence: bool = False) -> 
     """The engine and what it shall open: admitted by policy and memory first. Raises what those raise."""
     from shortlist.cli.admission import admission
     from shortlist.cli.by_profile import ByProfile
-    from shortlist.engines import EngineContext, LoadSpec, find_engine
+    from shortlist.engines import EngineContext, LoadSpec, find_engine, takes_names
     from shortlist.engines.remote import base_url
     from shortlist.models.refs import find, resolve
     from shortlist.models.usage import note_use
     from shortlist.records import Variant
 
     endpoint = base_url(settings.endpoint) if settings.endpoint else None
-    engine = find_engine("remote" if endpoint else settings.engine)(EngineContext(endpoint, settings.api_key_file))
+    context = EngineContext(endpoint, settings.api_key_file, command=settings.command)
+    engine = find_engine("remote" if endpoint else settings.engine)(context)
     options = EngineOptions(
         device=settings.device,  # type: ignore[arg-type]  # the settings table allows these three only
         threads=settings.threads,
@@ -175,8 +177,9 @@ def prepare(settings: Settings, model: str, *, accept_licence: bool = False) -> 
         prefix_cache=endpoint is None and settings.engine == "llamacpp",  # a chat's next question begins like its last
     )
     logs = settings.home / "logs"
-    if endpoint or settings.engine == "fake":
-        return engine, LoadSpec(model, model, Variant("endpoint"), options, None, logs, timeout_ns=settings.timeout)
+    if endpoint or takes_names(settings.engine):
+        limit_ns = settings.timeout if endpoint else _START_LIMIT_NS
+        return engine, LoadSpec(model, model, Variant("endpoint"), options, None, logs, timeout_ns=limit_ns)
     library, admit = admission(settings, None, accept_licence=accept_licence, what="run")
     admit(find(model, library))
     here = resolve(model, library)

@@ -122,7 +122,7 @@ def _roster(settings: Settings, asked: Asked, settle: ByProfile) -> "tuple[Roste
     # A user name or a key inside the URL is refused here, before anything is stored.
     endpoint = base_url(settings.endpoint) if settings.endpoint else None
     library, admit = admission(settings, listing, accept_licence=asked.accept_licence)
-    opening = Opening(_engine(settings), options, endpoint, library, admit, settle)
+    opening = Opening(_engine(settings), options, endpoint, library, admit, settle, settings.command)
     return make_roster(names, listing, opening), listing
 
 
@@ -133,11 +133,12 @@ def _engine(settings: Settings) -> str:
 def _stamps(settings: Settings, asked: Asked) -> list[str]:
     from shortlist.bench.job import NO_WATCH
     from shortlist.bench.known_truth import NO_SELFTEST
+    from shortlist.engines import find_engine
 
     known = (
         ("prefix-cache", asked.prefix_cache),
         ("cold", asked.cold),
-        ("nonce", _engine(settings) == "remote" and not asked.deterministic),
+        ("nonce", find_engine(_engine(settings)).needs_nonce and not asked.deterministic),
         ("deterministic", asked.deterministic),
         ("resident", asked.resident),
         (NO_WATCH, not settings.watch),
@@ -224,7 +225,7 @@ _NOT_WITH_RESUME = (
     "sweep",
     "resident",
 )
-_WITH_RESUME = ("rounds", "api_key_file", "ascii", "selftest")
+_WITH_RESUME = ("rounds", "api_key_file", "command", "ascii", "selftest")
 
 
 def resumed(store: "Store", settings: Settings, asked: Asked) -> "Session":
@@ -236,6 +237,8 @@ def resumed(store: "Store", settings: Settings, asked: Asked) -> "Session":
     given = [name for name in _NOT_WITH_RESUME if getattr(asked, name)]
     given += ["repeats"] if asked.repeats != 1 else []
     given += [name for name, source in settings.sources.items() if source == "flag" and name not in _WITH_RESUME]
+    if settings.source("command") == "flag" and settings.engine == "command":
+        given = [name for name in given if name != "engine"]  # it came along with --command
     if given:
         raise BadInput(
             f"--resume goes on with the run as it was planned, and {', '.join(given)} would change it",

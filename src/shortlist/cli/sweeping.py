@@ -96,7 +96,7 @@ def bench_sweep(sessions: "tuple[Session, ...]", store: "Store", settings: Setti
     announce_energy(settings)
     if asked.plan:
         return _show_plans(sessions, asked)
-    connection = Connection(settings.api_key_file, headers(asked.header), tariff_of(settings))
+    connection = Connection(settings.api_key_file, headers(asked.header), tariff_of(settings), settings.command)
     if any(session.cells_left for session in sessions):
         _carry_out(sessions, store, connection, (asked, repeated(settings, asked)))
     return _conclude(store, sessions, settings, asked)

@@ -21,20 +21,25 @@ from shortlist.records import Endpoint, EngineOptions, Generation, Variant
 
 GROUP = "shortlist.engines"
 
+COMMAND = "command"
+"""The key in a candidate's `options.extra` that holds the command of a program which is not ours, as it was planned."""
+
 _OURS = {
     "llamacpp": "shortlist.engines.llamacpp:LlamaCpp",
     "remote": "shortlist.engines.remote:Remote",
     "fake": "shortlist.engines.fake:Fake",
+    "command": "shortlist.engines.command:Command",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class EngineContext:
-    """What a user says of engines as a whole: an endpoint and its secrets. Never stored, never printed."""
+    """What a user says of engines as a whole: an endpoint and its secrets, a command. Never stored, never printed."""
 
     endpoint_url: str | None = None
     api_key_file: Path | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    command: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +132,25 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 
 def engine_names() -> tuple[str, ...]:
-    """Every known engine, sorted."""
-    return tuple(sorted(_entry_points()))
+    """Every known engine, sorted: packages', the user's own programs, well-known ones on PATH. Raises InvalidFile."""
+    from shortlist.engines.command import names
+
+    return tuple(sorted({*_entry_points(), *names()}))
 
 
 def find_engine(name: str) -> type[Engine]:
-    """The engine's class. Raises UnknownName, or EngineError when its package cannot be imported."""
+    """The engine's class. Raises UnknownName, or EngineError when its package cannot be imported.
+
+    A program of the user's cannot take over the name of a package's engine; InvalidFile for one that is told wrong.
+    """
     entry = _entry_points().get(name)
     if entry is None:
-        raise UnknownName("engine", name, engine_names())
+        from shortlist.engines.command import named
+
+        program = named(name)
+        if program is None:
+            raise UnknownName("engine", name, engine_names())
+        return program
     try:
         found: Any = entry.load()
     except (ImportError, AttributeError) as error:
@@ -157,13 +172,22 @@ def installed_version(name: str) -> str | None:
         return metadata_version(package)
     except PackageNotFoundError:
         return None
+def takes_names(name: str) -> bool:
+    """Whether an engine wants a model's name as it was typed, and no file of ours."""
+    return name == "fake" or bool(getattr(find_engine(name), "takes_names", False))
+
+
+def command_of(name: str, context: EngineContext) -> str | None:
+    """The command that an engine starts, placeholders unfilled; None for an engine of a package."""
+    found: str | None = getattr(find_engine(name)(context), "command", None)
+    return found
 
 
 def check_device(name: str, options: EngineOptions, reported: str | None) -> None:
     """Raise DeviceMismatch unless the engine runs where it was asked to; `auto` accepts anything."""
     if options.device not in ("auto", reported):
         raise DeviceMismatch(
-            f"{name} was asked to run on {options.device} and reports {reported or 'no device'}",
+            f"{name} was asked to run on {options.device} and reports {reported or 'none: its device is unknown'}",
             hint="shortlist config list shows the devices found",
         )
 
