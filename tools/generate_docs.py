@@ -15,6 +15,7 @@ import msgspec
 
 import measuring_pictures
 from shortlist import cli, settings
+from shortlist.engines.presets import PRESETS
 from shortlist.errors import ShortlistError
 from shortlist.models.catalogue import CatalogueFile
 from shortlist.models.licence import STRICTNESS
@@ -176,6 +177,19 @@ def _as_json(value: object) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
 
 
+def engines_page() -> str:
+    """The page on engines with its list of presets as they are started."""
+    text = (ROOT / "docs/engines.md").read_text(encoding="utf-8")
+    begin, end = "<!-- presets: generated -->\n", "<!-- /presets -->"
+    rows = ["| engine | `{model}` is | started as |", "|---|---|---|"]
+    for name, preset in PRESETS.items():
+        env = "".join(f"{variable}={value} " for variable, value in preset.env.items())
+        opens = "a file of ours" if preset.opens == "file" else "its own name"
+        rows.append(f"| `{name}` | {opens} | `{env}{preset.text}` |")
+    before, _, rest = text.partition(begin)
+    return before + begin + "\n".join(rows) + "\n" + end + rest.partition(end)[2]
+
+
 def pages() -> dict[str, str]:
     """Every generated file by its path from the root."""
     return {
@@ -183,6 +197,7 @@ def pages() -> dict[str, str]:
         "docs/settings.md": settings_page(),
         "docs/errors.md": errors_page(),
         "docs/conformance.md": conformance_page(),
+        "docs/engines.md": engines_page(),
         f"{SCHEMAS}/prompts.schema.json": _as_json(prompts_schema()),
         f"{SCHEMAS}/models.schema.json": _as_json(models_schema()),
         **measuring_pictures.files(),

@@ -5,6 +5,8 @@ To add one: a function that returns a `Subject`, and a line in `SUBJECTS`.
 
 import json
 import re
+import shlex
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -63,7 +65,7 @@ class Subject:
 
     `spec` gets the folder for logs and whether a slow model is wanted. `utf8`: what to add to a request so that the
     answer has characters of several bytes. `cannot`: case and reason; it must then be refused clearly. `is_ours`: its
-    version is Shortlist's.
+    version is Shortlist's. `command`: what engine `command` starts.
     """
 
     name: str
@@ -72,9 +74,10 @@ class Subject:
     utf8: Mapping[str, Any] = field(default_factory=dict)
     cannot: Mapping[str, str] = field(default_factory=dict)
     is_ours: bool = False
+    command: str | None = None
 
     def make(self) -> Engine:
-        return find_engine(self.name)(EngineContext())
+        return find_engine(self.name)(EngineContext(command=self.command))
 
 
 SPELLED = "Zoë · 東京 · 🙂"
@@ -91,6 +94,14 @@ CONSTRAINED = {
 def _llamacpp() -> Subject:
     counter = Counter(_decoding_steps, _timed, {"timings_per_token": True})
     return Subject("llamacpp", _gguf("llamacpp"), counter, CONSTRAINED, {"embeddings": "opened for chat alone"})
+
+
+def _command() -> Subject:
+    """llama.cpp's own server in a program that knows nothing of us."""
+    argv = [sys.executable, str(Path(__file__).parents[1] / "engines" / "foreign_llama.py"), "-m", "{model}"]
+    numbers = [part for name in ("port", "threads", "context", "parallel") for part in (f"--{name}", f"{{{name}}}")]
+    like = _llamacpp()
+    return replace(like, name="command", spec=_gguf("command"), command=shlex.join([*argv, *numbers]))
 
 
 def _gguf(label: str) -> Callable[[Path, bool], LoadSpec]:
@@ -142,8 +153,11 @@ def _written(open_: Open) -> int:
     return sum(line["kind"] == "text" and line["is_last_piece"] for line in lines)
 
 
-SUBJECTS: Mapping[str, Callable[[], Subject]] = {"llamacpp": _llamacpp, "fake": _fake}
-MARKS: Mapping[str, tuple[pytest.MarkDecorator, ...]] = {"llamacpp": (pytest.mark.engine,)}
+SUBJECTS: Mapping[str, Callable[[], Subject]] = {"llamacpp": _llamacpp, "command": _command, "fake": _fake}
+MARKS: Mapping[str, tuple[pytest.MarkDecorator, ...]] = {
+    "llamacpp": (pytest.mark.engine,),
+    "command": (pytest.mark.engine, pytest.mark.slow),  # the model of llamacpp again, through one process more
+}
 
 
 def of_a_user(name: str, model: str, cannot: Mapping[str, str]) -> Subject:

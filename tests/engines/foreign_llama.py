@@ -27,6 +27,9 @@ def parameters(args: argparse.Namespace) -> xllamacpp.CommonParams:
     p.warmup = True
     p.offline = True
     p.ui = False
+    p.endpoint_metrics = True
+    p.cache_prompt = False
+    p.cache_idle_slots = False
     p.verbosity = 2
     if os.environ.get("FOREIGN_KEY"):
         p.api_keys = [os.environ["FOREIGN_KEY"]]

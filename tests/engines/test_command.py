@@ -84,7 +84,7 @@ def test_it_is_asked_until_it_serves_and_its_words_count(tmp_path: Path) -> None
         assert engine.load_ns is None
         assert int(engine.settings["start_ns"]) > 0
         (program,) = engine.pids()
-        assert psutil.Process(program).ppid() == endpoint.pid
+        assert program == endpoint.pid
         assert "foreign_http.py" in " ".join(psutil.Process(program).cmdline())
         assert f"loading {demo.demo_model_path('notes-small')}" in engine.log_tail()
 
@@ -211,8 +211,8 @@ def test_what_it_leaves_behind_ends_with_it_sessions_of_their_own_too(tmp_path: 
         pids.extend(map(int, file.read_text().split()))
         assert len(pids) == 4
         assert set(engine.pids()) >= set(pids)  # the orphan too: the supervisor has adopted it
-        assert endpoint.pid
-        pids.append(endpoint.pid)
+        assert endpoint.pid == pids[0]
+        pids.append(psutil.Process(pids[0]).ppid())
 
     opened(f"{LIGHT} --children {file}", spec(tmp_path), use)
     assert living(pids) == []
@@ -222,12 +222,12 @@ PARENT = """
 import asyncio, sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
-from engines.test_command import Command, EngineContext, spec
+from engines.test_command import Command, EngineContext, psutil, spec
 
 async def main():
     engine = Command(EngineContext(command={command!r}))
     endpoint = await engine.open(spec(Path({logs!r})))
-    print(endpoint.pid, flush=True)
+    print(psutil.Process(endpoint.pid).ppid(), flush=True)
     await asyncio.Event().wait()
 
 asyncio.run(main())

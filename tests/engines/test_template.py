@@ -73,6 +73,15 @@ def test_a_name_that_would_be_an_option_is_not_given_to_a_program(model: str) ->
         filled(PRESETS["vllm"], {"model": model})
 
 
+def test_what_a_plan_keeps_changes_with_all_that_moves_answers_and_can_be_pasted() -> None:
+    plain = from_section("x", {"command": ["serve", "a b", "{port}"]}, FILE)
+    assert (plain.text, plain.stamp) == ("serve 'a b' {port}",) * 2
+    told = [from_section("x", {"command": "serve {port}", "env": {"KEY": key}}, FILE) for key in ("1", "2")]
+    assert told[0].text == told[1].text == "serve {port}"
+    assert told[0].stamp != told[1].stamp
+    assert from_flag(told[0].stamp.partition("  #")[0]).argv == told[0].argv
+
+
 def test_every_preset_passes_its_own_checks() -> None:
     for name, preset in PRESETS.items():
         checked = from_section(name, {"command": list(preset.argv), "env": dict(preset.env), "opens": preset.opens,

@@ -172,6 +172,8 @@ def installed_version(name: str) -> str | None:
         return metadata_version(package)
     except PackageNotFoundError:
         return None
+
+
 def takes_names(name: str) -> bool:
     """Whether an engine wants a model's name as it was typed, and no file of ours."""
     return name == "fake" or bool(getattr(find_engine(name), "takes_names", False))

@@ -48,7 +48,7 @@ class Command(ChildEngine):
     @property
     def command(self) -> str | None:
         """The command as it stands in plans: with its placeholders."""
-        return self.template.text if self.template else None
+        return self.template.stamp if self.template else None
 
     def probe(self) -> EngineInfo:
         """Whether the program is there; its version where it tells that at once. What it computes on is not known."""
@@ -84,7 +84,7 @@ class Command(ChildEngine):
         return Endpoint(
             base_url=ready.url,
             model=ready.model or spec.model,
-            pid=child.pid,
+            pid=next(iter(self.pids()), child.pid),
             engine=self.name,
             engine_version=version or ready.version,
             device=ready.device,
@@ -155,8 +155,8 @@ def _check_stamp(name: str, template: Template, options: EngineOptions) -> None:
     for key, value in options.extra.items():
         if key != COMMAND:
             raise BadInput(f"engine {name} has no option {key!r}", hint="write it into the command")
-        if value != template.text:
-            raise BadInput(f"engine {name} was {value} when this was planned, and is {template.text}")
+        if value != template.stamp:
+            raise BadInput(f"engine {name} was {value} when this was planned, and is {template.stamp}")
 
 
 def _trained(path: Path | None) -> int:

@@ -19,7 +19,7 @@ import msgspec
 from shortlist.engines.command_child import PLACEHOLDER
 from shortlist.errors import BadInput, InvalidFile
 from shortlist.files import convert
-from shortlist.records import Json
+from shortlist.records import Json, content_id
 from shortlist.units import parse_duration_ns
 
 PLACEHOLDERS = ("model", "port", "context", "gpu_layers", "key", "parallel", "threads", "total_context")
@@ -75,11 +75,23 @@ class Template:
     @property
     def text(self) -> str:
         """The command as one line to paste, placeholders unfilled."""
-        return shlex.join(self.argv)
+        return " ".join(_quoted(argument) for argument in self.argv)
+
+    @property
+    def stamp(self) -> str:
+        """The command as plans keep it: what is beside it and moves answers is in a digest at its end."""
+        beside = {"env": self.env, "body": self.body, "model": self.model}
+        return f"{self.text}  # {content_id(beside)[:8]}" if any(beside.values()) else self.text
 
     def uses(self, placeholder: str) -> bool:
         """Whether the command or a variable holds this placeholder."""
         return any(f"{{{placeholder}}}" in text for text in (*self.argv, *self.env.values()))
+
+
+def _quoted(argument: str) -> str:
+    """For a shell, as `shlex.quote` does; braces of placeholders need none."""
+    plain = PLACEHOLDER.sub("x", argument)
+    return argument if shlex.quote(plain) == plain else shlex.quote(argument)
 
 
 def from_flag(command: str) -> Template:
