@@ -90,6 +90,7 @@ def leaks(trained: Trained, heldout: list[dict[str, Any]]) -> dict[str, set[str]
     }
 
 
+@pytest.mark.slow
 def test_training_set_is_the_whole_one(trained: Trained) -> None:
     """The proof looks at tens of thousands of notes, triples and sentences, not at an empty set."""
     assert trained.examples == TRAINING_EXAMPLES
@@ -98,6 +99,7 @@ def test_training_set_is_the_whole_one(trained: Trained) -> None:
     assert len(trained.instances) > 3 * TRAINING_EXAMPLES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", demo_names())
 def test_the_set_made_again_is_the_one_trained_on(trained: Trained, name: str) -> None:
     """Each card names the digest of its training set, and it is this one."""
@@ -105,6 +107,7 @@ def test_the_set_made_again_is_the_one_trained_on(trained: Trained, name: str) -
     assert card["extra"]["recipe"]["examples_sha256"] == trained.digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZES)
 def test_nothing_held_out_was_trained_on(trained: Trained, name: str) -> None:
     """No held-out triple, sentence or note is in the training set."""
@@ -113,6 +116,7 @@ def test_nothing_held_out_was_trained_on(trained: Trained, name: str) -> None:
     assert leaks(trained, heldout) == {"triple": set(), "instance": set(), "sentence": set(), "note": set()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GENERATED)
 def test_split_is_a_hash(trained: Trained, name: str) -> None:
     """Held-out triples and sentences hash to one side, those of training to the other."""
@@ -132,6 +136,7 @@ def test_cutting_a_note_finds_its_sentences(name: str) -> None:
         assert set(row["instances"]) <= sentences(row["note"])
 
 
+@pytest.mark.slow
 def test_planted_leaks_are_found(trained: Trained) -> None:
     """One training note among the held-out ones is found by each of the four checks."""
     planted = next(example for example in training_examples() if example.note and len(example.note.instances) > 1)
@@ -147,6 +152,7 @@ def test_planted_leaks_are_found(trained: Trained) -> None:
     assert all(leaks(trained, [*rows("known_names"), row]).values())
 
 
+@pytest.mark.slow
 def test_unseen_names_and_words_were_never_seen(trained: Trained) -> None:
     """No part of a name or a word kept for the held-out sets is a word of the training set."""
     parts = {piece.casefold() for name in UNSEEN_NAMES for part in name.split() for piece in (part, *part.split("-"))}
@@ -155,6 +161,7 @@ def test_unseen_names_and_words_were_never_seen(trained: Trained) -> None:
     assert not kept & trained.words
 
 
+@pytest.mark.slow
 def test_suite_is_held_out(trained: Trained) -> None:
     """The demo's thirty notes are no part of the training set either."""
     told = told_notes()
