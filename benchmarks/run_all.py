@@ -20,6 +20,8 @@ SCRIPTS = {
     "aa_real": [],
     "aa_rates": ["--runs", "200", "--power", "100"],
     "ab_rates": ["--runs", "200"],
+    "tune_gain": [],
+    "tune_rates": ["--runs", "200"],
     "decide_rates": ["--runs", "2000"],
     "race_rates": ["--runs", "500"],
 }

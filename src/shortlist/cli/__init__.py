@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": ("shortlist.cli.demo", "The whole job on three built-in models, offline."),
     "init": ("shortlist.cli.init", "A prompts.json, models.json and needs.toml to start from."),
     "bench": ("shortlist.cli.bench", "Measure models on a fixed set of prompts."),
+    "tune": ("shortlist.cli.tune", "The fastest setting of a model on this host, kept for bench, run and service."),
     "choose": ("shortlist.cli.choose", "Which candidate to ship, by needs and preferences."),
     "compare": ("shortlist.cli.compare", "One run against another; a gate for CI."),
     "annotate": ("shortlist.cli.annotate", "Rate answers by hand, blind."),

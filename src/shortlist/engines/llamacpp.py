@@ -31,6 +31,7 @@ class LlamaCpp(ChildEngine):
     """llama.cpp, the default engine. Prefix cache and the RAM cache of prompts are off unless asked for."""
 
     name: ClassVar[str] = "llamacpp"
+    tunable: ClassVar[tuple[str, ...]] = ("threads", "batch", "ubatch", "kv_type")  # what `tune` may try
     package: ClassVar[str] = "xllamacpp"  # its version is the engine's (`installed_version`)
 
     def __init__(self, context: EngineContext) -> None:  # noqa: ARG002 - engines are constructed alike
