@@ -37,7 +37,7 @@ def test_nothing_faster_and_not_told_apart_are_two_things() -> None:
     short = tuned_lines(tuned(DrawnLab({"threads=1": 1.3}), budget_s=40))
     assert "not told apart" in short[0]
     assert "the default stays" in " ".join(" ".join(short[:2]).split())
-    assert any(line.strip().startswith("not tried: e ") for line in short)
+    assert any(line.strip().startswith("not tried, ") for line in short)
 
 
 def test_what_may_change_the_text_and_looked_faster_is_told_loudly() -> None:

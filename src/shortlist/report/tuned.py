@@ -54,8 +54,9 @@ def tuned_lines(tuned: Tuned) -> list[str]:
     for sentence in _about_profile(tuned):
         lines += _wrap(sentence, "  ")
     lines += ["", *_before_and_after(tuned), "", *_tried(found, tuned.objective)]
-    for label, why in found.untried.items():
-        lines += _wrap(f"not tried: {label}: {why}", "  ")
+    for why in dict.fromkeys(found.untried.values()):
+        names = [_name(found, one.setting) for one in found.tried if found.untried.get(one.setting.label) == why]
+        lines += _wrap(f"not tried, {why}: {'; '.join(names)}", "  ")
     for note in found.notes:
         lines += _wrap(f"! {note}")
     lines += _wrap(_barred(found), "  ") if _barred(found) else []
@@ -114,6 +115,8 @@ def _beside(found: Found) -> list[Setting]:
 def _tried(found: Found, objective: str) -> list[str]:
     rows = [["tried", "speed over default", "rounds", "what became of it"]]
     for one in found.tried:
+        if one.setting.label in found.untried:
+            continue
         told = found.verdicts.get(one.setting.label)
         speed = ratio(speed_interval(told, objective)) if told else _point(one)
         if one.setting.label == found.base.label:
@@ -125,7 +128,7 @@ def _tried(found: Found, objective: str) -> list[str]:
 def _fate(one: Tried) -> str:
     """With how many prompts were answered otherwise, and the character from which on."""
     changed = one.change
-    if changed is None or not changed.changed:
+    if changed is None or not changed.changed or one.setting.model:
         return one_line(one.fate)
     return one_line(f"{one.fate}: {changed.changed} of {changed.prompts}, from character {changed.first_character}")
 

@@ -20,8 +20,9 @@ MARGIN = 0.02
 FEWEST = 4
 """Rounds under which nothing is kept: t on two or three is at the mercy of how their noise is distributed."""
 
-SCREEN = 0.75
-"""After the first round a setting goes on with at least this share of the fastest one's speed."""
+SCREEN, SCREEN_DISTURBED = 0.75, 0.4
+"""After the first round a setting goes on with at least this share of the fastest one's speed; less where others on
+the host disturbed it: one such round says little."""
 
 
 Seen = Mapping[str, CandidateEvidence]
@@ -46,11 +47,12 @@ def speedups(seen: Seen, base: str, objective: str) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def goes_on(ratios: Mapping[str, float], allowed: Iterable[str]) -> tuple[str, ...]:
+def goes_on(seen: Seen, ratios: Mapping[str, float], allowed: Iterable[str]) -> tuple[str, ...]:
     """Of those that may be chosen, who is worth a race after one round: no one far behind the fastest of them."""
     mine = {name: ratios[name] for name in allowed if name in ratios}
     best = max(mine.values(), default=0.0)
-    return tuple(name for name, ratio in mine.items() if ratio >= SCREEN * best)
+    shares = {name: SCREEN_DISTURBED if seen[name].noise else SCREEN for name in mine}
+    return tuple(name for name, ratio in mine.items() if ratio >= shares[name] * best)
 
 
 def finalists(settings: Mapping[str, Setting], ratios: Mapping[str, float], most: int = 2) -> tuple[Setting, ...]:

@@ -99,11 +99,12 @@ class Search:
         figure = find_preference(self.aim.objective).figure
         for label in mine:
             if not first.rounds_of(label, figure) and label not in first.failed:
-                self._untried[label] = "time was up before its turn"
+                self._untried[label] = "time was up"
         if base.label not in first.evidence:
             return self._found(base, mine, (), None)
         allowed = [label for label, one in mine.items() if not self._bar(base, one)]
-        going = judge.goes_on(judge.speedups(first.evidence, base.label, self.aim.objective), allowed)
+        ratios = judge.speedups(first.evidence, base.label, self.aim.objective)
+        going = judge.goes_on(first.evidence, ratios, allowed)
         raced = [mine[label] for label in dict.fromkeys((base.label, *going))]
         await self._race(raced)
         named = judge.finalists({one.label: one for one in raced}, self._ratios(base), 2)
@@ -122,7 +123,7 @@ class Search:
         for one in wanted:
             spent += self.lab.guess_ns(one)
             if spent > _FIRST_SHARE * self.aim.budget_ns and len(fitting) > 1:
-                self._untried[one.label] = "the budget has no time for it"
+                self._untried[one.label] = "the budget has no time for them"
             else:
                 fitting.append(one)
         return fitting
@@ -154,6 +155,9 @@ class Search:
         known = self._phases[0].block_ns
         usual = max(known.values(), default=0.0)
         return sum(known.get(one.label, usual) for one in sides)
+
+    def _is_measured(self, label: str) -> bool:
+        return any(label in phase.evidence for phase in self._phases)
 
     # --- what it comes to ---------------------------------------------------------------------------------------------
 
@@ -210,7 +214,7 @@ class Search:
             None if pick is None else everybody[pick],
             verdicts,
             tuple(self._told(base, one, verdicts) for one in by_label([*mine.values(), *everybody.values()]).values()),
-            self._untried,
+            {label: why for label, why in self._untried.items() if not self._is_measured(label)},
             tuple(self._phases),
             self._notes(base),
             other,
@@ -233,7 +237,8 @@ class Search:
             ratio = judge.speedup(newest.evidence[one.label], newest.evidence[base.label], self.aim.objective)
         failed = next((p.failed[one.label] for p in self._phases if one.label in p.failed), "")
         bar = self._bar(base, one) if newest is not None else ""
-        fate = "" if one.label == base.label else failed or self._untried.get(one.label, "") or bar
+        untried = "" if self._is_measured(one.label) else self._untried.get(one.label, "")
+        fate = "" if one.label == base.label else failed or untried or bar
         if not fate and one.label in verdicts:
             fate = _FATES[verdicts[one.label].verdict]
         rounds = 0 if newest is None else newest.rounds_of(one.label, figure)
