@@ -27,8 +27,21 @@ def build_app(state: State, operations: Iterable[Operation]) -> ASGI:
     by_path: defaultdict[str, dict[str, Operation]] = defaultdict(dict)
     for operation in operations:
         by_path[operation.path][operation.method] = operation
-    routes = [Route(path, _Endpoint(state, methods)) for path, methods in by_path.items()]
-    return Router(routes, redirect_slashes=False, default=_Missing(state))
+    endpoints = {path: _Endpoint(state, methods) for path, methods in by_path.items()}
+    routes = [Route(path, endpoint) for path, endpoint in endpoints.items()]
+    return _App(endpoints, Router(routes, redirect_slashes=False, default=_Missing(state)))
+
+
+class _App:
+    """Plain paths by a look into a dict, the others by Starlette's router, which tries one pattern after another."""
+
+    def __init__(self, endpoints: Mapping[str, "_Endpoint"], router: Router) -> None:
+        self._plain = {path: endpoint for path, endpoint in endpoints.items() if "{" not in path}
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._plain.get(scope["path"]) if scope["type"] == "http" else None
+        await (self._router if endpoint is None else endpoint)(scope, receive, send)
 
 
 class _Endpoint:

@@ -17,6 +17,7 @@ import msgspec
 
 from shortlist.clock import monotonic_ns
 from shortlist.errors import BadRequest
+from shortlist.serve.channel import Channel
 from shortlist.serve.lease import Lease, Models, Used
 from shortlist.serve.replies import Headers, Problem, Reply
 from shortlist.serve.upstream import Upstreams
@@ -30,6 +31,9 @@ Asked = TypeVar("Asked")
 
 CLIENT_KEY = "shortlist.client"
 """Where security puts the name of the key that a request came with, in the ASGI scope."""
+
+CHANNEL = "shortlist.channel"
+"""The extension of the scope that holds the client's connection."""
 
 _ID = re.compile(r"[^A-Za-z0-9._:-]")
 _ID_LIMIT = 128
@@ -95,17 +99,14 @@ class Call:
     """One request under way."""
 
     __slots__ = (
-        "_headers", "began_ns", "code", "is_complete", "is_gone", "is_started", "is_stream", "lease", "operation",
-        "receive", "request_id", "scope", "send", "state", "status", "used",
+        "began_ns", "code", "is_complete", "is_gone", "is_started", "is_stream", "lease", "operation", "receive",
+        "request_id", "scope", "send", "state", "status", "used",
     )  # fmt: skip
 
     def __init__(self, operation: Operation, state: State, scope: Scope, receive: Receive, send: Send) -> None:
         self.operation, self.state = operation, state
         self.scope, self.receive, self.send = scope, receive, send
         self.began_ns = monotonic_ns()
-        self._headers: dict[str, str] = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
         self.request_id = request_id_of(self.header("x-request-id"))
         self.is_started = self.is_complete = self.is_gone = self.is_stream = False
         self.status = 0
@@ -115,7 +116,14 @@ class Call:
 
     def header(self, name: str) -> str:
         """A header of the request by its name in lower case; empty where there is none."""
-        return self._headers.get(name, "")
+        wanted = name.encode("latin-1")
+        return next((value.decode("latin-1") for key, value in self.scope["headers"] if key == wanted), "")
+
+    @property
+    def channel(self) -> Channel:
+        """The client's connection."""
+        channel: Channel = self.scope["extensions"][CHANNEL]["channel"]
+        return channel
 
     def parameter(self, name: str) -> str:
         """A part of the path."""

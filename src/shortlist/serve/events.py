@@ -9,7 +9,6 @@ from shortlist.clock import monotonic_ns
 from shortlist.errors import BrokenStream
 from shortlist.measure.reply import error_reply
 from shortlist.serve.lease import Used
-from shortlist.serve.upstream import Connection
 
 FRAME_LIMIT_BYTES = 8 * 1024 * 1024
 _DATA = b"data:"
@@ -19,30 +18,29 @@ _LAST = b"data: [DONE]"
 class Frames:
     """Cuts what arrives at the ends of events: a client never gets half of one, whatever becomes of the engine."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self) -> None:
         self._tail = b""
 
-    async def next(self) -> bytes:
-        """One or more whole events, as many as are there; b"" at the end of the reply."""
-        while True:
-            data = await self._connection.read()
-            if not data:
-                last, self._tail = self._tail.strip(), b""
-                return _LAST + b"\n\n" if last == _LAST else b""
-            if self._tail:
-                data = self._tail + data
-            if b"\r" in data:  # JSON holds none: these end lines
-                data = data.replace(b"\r\n", b"\n")
-            if data.endswith(b"\n\n"):
-                self._tail = b""
-                return data
-            end = data.rfind(b"\n\n") + 2
-            self._tail = data[end:] if end > 1 else data
-            if len(self._tail) > FRAME_LIMIT_BYTES:
-                raise BrokenStream(f"one event of the engine's stream is over {FRAME_LIMIT_BYTES} bytes")
-            if end > 1:
-                return data[:end]
+    def feed(self, data: bytes) -> bytes:
+        """The whole events that this completes. Raises BrokenStream for one without an end."""
+        if self._tail:
+            data = self._tail + data
+        if b"\r" in data:  # JSON holds none: these end lines
+            data = data.replace(b"\r\n", b"\n")
+        if data.endswith(b"\n\n"):
+            self._tail = b""
+            return data
+        end = data.rfind(b"\n\n") + 2
+        if end == 1:
+            end = 0
+        self._tail = data[end:]
+        if len(self._tail) > FRAME_LIMIT_BYTES:
+            raise BrokenStream(f"one event of the engine's stream is over {FRAME_LIMIT_BYTES} bytes")
+        return data[:end]
+
+    def rest(self) -> bytes:
+        """The last event, where the engine left out the blank line behind it."""
+        return _LAST + b"\n\n" if self._tail.strip() == _LAST else b""
 
 
 class _Seen(msgspec.Struct):
@@ -73,6 +71,8 @@ class Watch:
 
     def look(self, data: bytes) -> bytes:
         """The events to send on. Raises ErrorReply for an error that the engine put into the stream, BrokenStream."""
+        if not data:
+            return data
         events = data[:-2].split(b"\n\n")
         sent = [self._event(event) for event in events]
         return data if sent == events else b"".join(event + b"\n\n" for event in sent if event)

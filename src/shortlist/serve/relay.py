@@ -6,7 +6,7 @@ to the engine is dropped at once, and the engine stops.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from shortlist.serve.call import Call
 from shortlist.serve.events import Frames, Watch, parse, renamed, used_of
 from shortlist.serve.lease import Demand, Lease
 from shortlist.serve.replies import JSON, Reply
-from shortlist.serve.upstream import Connection, Target, request_bytes
+from shortlist.serve.upstream import Connection, request_bytes, target_of
 
 EVENTS = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
 REPLY_LIMIT_BYTES = 64 * 1024 * 1024
@@ -28,33 +28,33 @@ _ERROR_LIMIT_BYTES = 64 * 1024
 @contextlib.asynccontextmanager
 async def leased(call: Call, name: str, demand: Demand) -> AsyncIterator[Lease]:
     """A model for this request; given up when the client goes, while it waits as well as later."""
-    async with client_stays(call), call.state.models.lease(name, demand) as lease:
-        call.lease = lease
-        try:
-            yield lease
-        finally:
-            if call.used is not None:
-                call.state.models.used(lease, call.used)
+    with client_stays(call):
+        async with call.state.models.lease(name, demand) as lease:
+            call.lease = lease
+            try:
+                yield lease
+            finally:
+                if call.used is not None:
+                    call.state.models.used(lease, call.used)
 
 
-@contextlib.asynccontextmanager
-async def client_stays(call: Call) -> AsyncIterator[None]:
+@contextlib.contextmanager
+def client_stays(call: Call) -> Iterator[None]:
     """Cancel what is under way when the client's connection ends. The request's body must have been read."""
     task = asyncio.current_task()
     assert task is not None
 
-    async def watch() -> None:
-        while (await call.receive())["type"] != "http.disconnect":
-            pass
+    def gone() -> None:
         if not call.is_complete:
             call.is_gone = True
             task.cancel()
 
-    watching = asyncio.get_running_loop().create_task(watch())
+    channel = call.channel
+    channel.watch(gone)
     try:
         yield
     finally:
-        watching.cancel()
+        channel.watch(None)
 
 
 @contextlib.asynccontextmanager
@@ -65,7 +65,7 @@ async def exchange(call: Call, lease: Lease, path: str, body: Mapping[str, Any] 
     we run is gone, an EndpointError for one that others run.
     """
     endpoint = lease.endpoint
-    target = Target.of(endpoint.base_url)
+    target = target_of(endpoint.base_url)
     content = None if body is None else msgspec.json.encode(body)
     connection = None
     try:
@@ -106,7 +106,7 @@ async def relay_stream(call: Call, lease: Lease, path: str, body: dict[str, Any]
         async with exchange(call, lease, path, streamed(body)) as connection:
             if connection.status != 200:
                 raise await refusal(connection)
-            await _pump(call, Frames(connection), watch)
+            await _pump(call, connection, watch)
             if not watch.is_done:
                 raise ConnectionClosed("the engine's stream ended without its last event")
         await call.finish()
@@ -114,16 +114,32 @@ async def relay_stream(call: Call, lease: Lease, path: str, body: dict[str, Any]
         call.used = watch.used(is_cancelled=call.is_gone)
 
 
-async def _pump(call: Call, frames: Frames, watch: Watch) -> None:
-    send = call.send
-    while data := await frames.next():
-        data = watch.look(data)
-        if not data:
-            continue
-        if not call.is_started:
-            call.is_stream = True
-            await call.start(200, EVENTS)
-        await send({"type": "http.response.body", "body": data, "more_body": True})
+async def _pump(call: Call, connection: Connection, watch: Watch) -> None:
+    """The first events by this task, for they begin the reply; then each as it arrives, where it arrives."""
+    frames = Frames()
+    first = b""
+    while not first and (data := await connection.read()):
+        first = watch.look(frames.feed(data))
+    if not first:
+        return
+    call.is_stream = True
+    await call.start(200, EVENTS)
+    channel = call.channel
+    channel.write(first)
+
+    def pass_on(data: bytes) -> None:
+        events = watch.look(frames.feed(data))
+        if events:
+            channel.write(events)
+
+    channel.attach(connection)
+    try:
+        await connection.push(pass_on)
+        last = watch.look(frames.rest())
+        if last:
+            channel.write(last)
+    finally:
+        channel.attach(None)
 
 
 async def relay_whole(call: Call, lease: Lease, path: str, body: dict[str, Any]) -> Reply:

@@ -19,7 +19,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shortlist.clock import SYSTEM
 from shortlist.errors import BadInput
-from shortlist.serve.call import ASGI
+from shortlist.serve.call import ASGI, CHANNEL
+from shortlist.serve.channel import Channel
 
 PORT = 5273
 LOOPBACK = ("127.0.0.1", "::1")
@@ -39,12 +40,32 @@ class Listen:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP, with a way to drop a connection at once."""
+    """uvicorn's HTTP, with a channel to the client in each request's scope."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """asyncio: a client."""
+        super().connection_made(transport)
+        self._channel = Channel(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio: the client is gone."""
+        super().connection_lost(exc)
+        self._channel.lost()
+
+    def pause_writing(self) -> None:
+        """asyncio: the client does not keep up."""
+        super().pause_writing()
+        self._channel.full()
+
+    def resume_writing(self) -> None:
+        """asyncio: it does again."""
+        super().resume_writing()
+        self._channel.drained()
 
     def on_message_begin(self) -> None:
         """httptools: a request begins."""
         super().on_message_begin()
-        self.scope["extensions"] = {"shortlist.abort": {"abort": self.transport.abort}}
+        self.scope["extensions"] = {CHANNEL: {"channel": self._channel}}
 
 
 class Server:

@@ -5,15 +5,16 @@ is used again only after it was seen to stay open: llama.cpp closes right after 
 """
 
 import asyncio
+import functools
 import ssl
 from collections import defaultdict, deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httptools
 
-from shortlist.errors import BrokenStream, ConnectFailed, ConnectionClosed
+from shortlist.errors import BrokenStream, ConnectFailed, ConnectionClosed, EndpointError
 
 HIGH_WATER_BYTES = 256 * 1024
 CONNECT_LIMIT_S = 10.0
@@ -32,13 +33,22 @@ class Target:
     is_tls: bool
     authority: str
 
-    @classmethod
-    def of(cls, base_url: str) -> "Target":
-        """The parts of an endpoint's base URL."""
-        parts = urlsplit(base_url)
-        is_tls = parts.scheme == "https"
-        port = parts.port or (443 if is_tls else 80)
-        return cls(parts.hostname or "", port, parts.path.rstrip("/"), is_tls, parts.netloc)
+
+@functools.lru_cache(maxsize=256)
+def target_of(base_url: str) -> Target:
+    """The parts of an endpoint's base URL."""
+    parts = urlsplit(base_url)
+    is_tls = parts.scheme == "https"
+    port = parts.port or (443 if is_tls else 80)
+    return Target(parts.hostname or "", port, parts.path.rstrip("/"), is_tls, parts.netloc)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Connections to one target that may be used again; `stays_open` once one was seen to."""
+
+    idle: deque["Connection"] = field(default_factory=deque)
+    stays_open: bool = False
 
 
 class Connection(asyncio.Protocol):
@@ -59,6 +69,7 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._is_headed = self._is_whole = self._is_paused = False
         self._error: Exception | None = None
+        self._sink: Callable[[bytes], None] | None = None
 
     # --- what a relay calls -----------------------------------------------------------------------------------------
 
@@ -72,7 +83,7 @@ class Connection(asyncio.Protocol):
         self._error = None
         self._head_bytes = self._pending_bytes = 0
         self._pieces.clear()
-        self._resume()
+        self.flow()
         self._transport.write(data)
 
     async def head(self) -> int:
@@ -87,12 +98,36 @@ class Connection(asyncio.Protocol):
             if self._is_whole:
                 return b""
             await self._more()
-        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        self._pending_bytes = 0
-        if self._is_paused:
-            self._resume()
+        data = self._taken()
+        self.flow()
         return data
+
+    async def push(self, sink: Callable[[bytes], None]) -> None:
+        """Give the sink all that arrives from now on, in the turn of the loop in which it arrives, to the reply's end.
+
+        What the sink raises ends the reply and comes out of here. `hold` and `flow` stop and start it.
+        """
+        self._sink = sink
+        try:
+            self._deliver()
+            while not self._is_whole:
+                await self._more()
+        finally:
+            self._sink = None
+        if self._error is not None:
+            raise self._error
+
+    def hold(self) -> None:
+        """Read no more from the engine for now."""
+        if not self._is_paused and not self.is_closed and self._transport is not None:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def flow(self) -> None:
+        """Read again."""
+        if self._is_paused and not self.is_closed and self._transport is not None:
+            self._is_paused = False
+            self._transport.resume_reading()
 
     def abort(self) -> None:
         """Drop the connection now: an engine stops when its client is gone."""
@@ -111,10 +146,18 @@ class Connection(asyncio.Protocol):
         finally:
             self._waiter = None
 
-    def _resume(self) -> None:
-        if self._is_paused and self._transport is not None:
-            self._is_paused = False
-            self._transport.resume_reading()
+    def _taken(self) -> bytes:
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        self._pending_bytes = 0
+        return data
+
+    def _deliver(self) -> None:
+        if self._pieces and self._sink is not None:
+            try:
+                self._sink(self._taken())
+            except EndpointError as error:
+                self._fail(error)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -141,9 +184,12 @@ class Connection(asyncio.Protocol):
             self._fail(BrokenStream(f"the engine does not answer in HTTP: {error}"))
         if not self._is_headed and self._head_bytes > _HEAD_LIMIT_BYTES:
             self._fail(BrokenStream(f"the engine's headers are over {_HEAD_LIMIT_BYTES} bytes"))
-        if self._pending_bytes > HIGH_WATER_BYTES and not self._is_paused and self._transport is not None:
-            self._is_paused = True
-            self._transport.pause_reading()
+        if self._sink is not None:
+            self._deliver()
+            if not self._is_whole and self._error is None:
+                return  # whoever awaits the end need not wake for this
+        elif self._pending_bytes > HIGH_WATER_BYTES:
+            self.hold()
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -189,7 +235,7 @@ class Upstreams:
     """Opens connections to engines and keeps those that may be used again."""
 
     def __init__(self) -> None:
-        self._idle: defaultdict[tuple[str, int], deque[Connection]] = defaultdict(deque)
+        self._kept: defaultdict[Target, _Kept] = defaultdict(_Kept)
         self._tls: ssl.SSLContext | None = None
 
     async def ask(self, target: Target, request: bytes) -> Connection:
@@ -198,41 +244,48 @@ class Upstreams:
         A kept connection that turns out to be closed costs one more try: the engine answered nothing on it.
         Raises ConnectFailed, ConnectionClosed, BrokenStream.
         """
-        idle = self._idle.get((target.host, target.port))
-        while idle:
-            kept = idle.popleft()
-            if kept.is_closed:
+        kept = self._kept[target]
+        while kept.idle:
+            again = kept.idle.pop()
+            if again.is_closed:
                 continue
             try:
-                return await self._ask(kept, request)
+                return await self._ask(again, request)
             except ConnectionClosed:
-                if kept.has_reply_bytes:
+                if again.has_reply_bytes:
                     raise
+                kept.stays_open = False
                 break
         return await self._ask(await self._connect(target), request)
 
     def give_back(self, target: Target, used: Connection) -> None:
-        """A connection whose reply was read to its end; it is kept once it was seen to stay open."""
-        if used.can_be_reused and not used.is_closed:
-            asyncio.get_running_loop().call_later(_SETTLE_S, self._keep, (target.host, target.port), used)
-        else:
+        """A connection whose reply is over, or was not wanted to its end.
+
+        It is kept at once where connections were seen to stay open, and else when this one did for a moment.
+        """
+        if not used.can_be_reused or used.is_closed:
             used.abort()
+        elif self._kept[target].stays_open:
+            self._keep(target, used)
+        else:
+            asyncio.get_running_loop().call_later(_SETTLE_S, self._keep, target, used)
 
     def close(self) -> None:
         """Drop all that is kept."""
-        for kept in self._idle.values():
-            for connection in kept:
+        for kept in self._kept.values():
+            for connection in kept.idle:
                 connection.abort()
-        self._idle.clear()
+        self._kept.clear()
 
-    def _keep(self, key: tuple[str, int], used: Connection) -> None:
-        kept = self._idle[key]
-        while kept and kept[0].is_closed:
-            kept.popleft()
-        if used.is_closed or len(kept) >= _IDLE_KEPT:
+    def _keep(self, target: Target, used: Connection) -> None:
+        kept = self._kept[target]
+        while kept.idle and kept.idle[0].is_closed:
+            kept.idle.popleft()
+        if used.is_closed or len(kept.idle) >= _IDLE_KEPT:
             used.abort()
         else:
-            kept.append(used)
+            kept.stays_open = True
+            kept.idle.append(used)
 
     async def _ask(self, connection: Connection, request: bytes) -> Connection:
         is_headed = False
