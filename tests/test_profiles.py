@@ -1,6 +1,7 @@
 """Tuned profiles: found by host, variant, engine and version; never in the way of what a user asked for."""
 
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from shortlist import profiles
 from shortlist.errors import InvalidFile, StoreError
 from shortlist.machine import default_threads
+from shortlist.modelfile import sha256_file
 from shortlist.profiles import Profile
 from shortlist.records import EngineOptions, Interval, ModelFile, Variant
 
@@ -157,3 +159,31 @@ def test_the_version_is_asked_for_only_where_something_was_tuned(tmp_path: Path)
     profiles.keep(tmp_path, profile())
     assert profiles.settle(tmp_path, MODEL, "llamacpp", version, EngineOptions()).options == TUNED
     assert asked == ["once"]
+
+
+def test_a_file_without_a_digest_is_read_only_where_a_profile_has_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, asked = tmp_path / "m.gguf", EngineOptions()
+    path.write_bytes(b"weights")
+    bare = Variant("gguf", "q4_0", (ModelFile("m.gguf", None),))
+    profiles.keep(tmp_path, profile(variant=sha256(b"weights").hexdigest(), size_bytes=7))
+    read: list[Path] = []
+
+    def digest(file: Path) -> str:
+        read.append(file)
+        return sha256_file(file)
+
+    monkeypatch.setattr(profiles, "sha256_file", digest)
+
+    def settled() -> EngineOptions:
+        return profiles.settle_files(tmp_path, bare, [path], "llamacpp", "1.2", asked).options
+
+    assert settled() == settled() == TUNED
+    assert read == [path]
+    path.write_bytes(b"other weights")
+    assert settled() == asked
+    assert read == [path]
+    path.unlink()
+    gone = profiles.settle_files(tmp_path, bare, [path], "llamacpp", "1.2", asked)
+    assert (gone.options, "no profile is looked for" in gone.notes[0]) == (asked, True)

@@ -14,15 +14,16 @@ SHA-256) and an engine of one version. Any of them another: it is not used, and 
 SHORTLIST_HOME, written whole, oldest first; the newest of a key counts, so that taking it away brings the older back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
-from shortlist.errors import InvalidFile, StoreError
+from shortlist.errors import InvalidFile, InvalidModel, StoreError
 from shortlist.files import convert_strict, read_json, write_whole
 from shortlist.machine import default_threads, fingerprint, host_facts
-from shortlist.records import SCHEMA_VERSION, EngineOptions, Interval, Variant, content_id, to_json
+from shortlist.modelfile import sha256_file
+from shortlist.records import SCHEMA_VERSION, EngineOptions, Interval, ModelFile, Variant, content_id, to_json
 
 FILE_NAME = "profiles.json"
 FLAG = "profile"
@@ -39,7 +40,8 @@ class Profile:
     """What was found. `options` hold the tuned ones alone, and the device that was asked for while it was tuned.
 
     `ratio` is the speed over what it replaced, above 1 where it is faster; `run` the run that says so. `threads` are
-    the default threads of the host at that time: other processors to use, another host.
+    the default threads of the host at that time: other processors to use, another host. `size_bytes` of the files
+    tells without reading them that others are meant.
     """
 
     host: str
@@ -53,6 +55,7 @@ class Profile:
     at: str
     run: str
     ratio: Interval | None = None
+    size_bytes: int = 0
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -107,6 +110,32 @@ def settle(home: Path, variant: Variant, engine: str, version: Version, options:
     settled = over(options, profile.options)
     used = tuple(one for one in changes(settled) if one not in changes(options))
     return Settled(settled, profile, notes, used) if used else Settled(options, None, notes)
+
+
+def settle_files(
+    home: Path, variant: Variant, files: Sequence[Path], engine: str, version: Version, options: EngineOptions
+) -> Settled:
+    """As `settle`, for a variant whose files lie here and may have no digest yet. Never raises.
+
+    They are read only where a profile is for files of their size, and once as long as they do not change.
+    """
+    if variant_digest(variant) is None:
+        try:
+            states = [(file, file.stat()) for file in files]
+            size = sum(state.st_size for _, state in states)
+            if not any(one.size_bytes == size for one in _kept_quietly(home)[0]):
+                return Settled(options)
+            digests = [_digest(file, state.st_size, state.st_mtime_ns) for file, state in states]
+        except (OSError, InvalidModel) as error:
+            return Settled(options, None, (f"no profile is looked for: {error}",))
+        told = (ModelFile(file.name, None, digest) for file, digest in zip(files, digests, strict=True))
+        variant = replace(variant, files=tuple(told))
+    return settle(home, variant, engine, version, options)
+
+
+@lru_cache(maxsize=256)
+def _digest(file: Path, _size_bytes: int, _changed_ns: int) -> str:
+    return sha256_file(file)
 
 
 def find(home: Path, variant: Variant, engine: str, version: Version) -> EngineOptions | None:

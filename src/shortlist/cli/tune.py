@@ -289,6 +289,7 @@ def _keep(settings: Settings, task: _Task, found: "Found", objective: str) -> "P
         at=iso(wall_ns()),
         run=last.run,
         ratio=speed_interval(found.verdicts[kept.label], objective) if kept.label in found.verdicts else None,
+        size_bytes=task.here.variant.size_bytes or 0,
     )
     profiles.keep(settings.home, profile)
     return profile

@@ -6,11 +6,13 @@ is `fake:SCRIPT` is the known-truth engine, for tests and for measuring the serv
 """
 
 import contextlib
+import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shortlist.engines import LoadSpec, engine_names
+from shortlist.engines import LoadSpec, engine_names, installed_version
 from shortlist.errors import BadInput, NotDownloaded, UnknownName
 from shortlist.models.catalogue import Found, Library, load_library
 from shortlist.models.fit import DEFAULT_CONTEXT, Fit, Load, Room, smaller
@@ -19,12 +21,15 @@ from shortlist.models.policy import check, load_policy
 from shortlist.models.refs import find, local_path
 from shortlist.models.rows import fit_of_file
 from shortlist.models.usage import note_use
+from shortlist.profiles import settle_files
 from shortlist.records import EngineOptions, ModelCard, Variant
 from shortlist.serve import catalog
 from shortlist.serve.files import Files
 from shortlist.serve.lease import Listed
 from shortlist.settings import Settings
 from shortlist.units import size
+
+log = logging.getLogger(__name__)
 
 _START_LIMIT_NS = 600 * 10**9
 _ENGINE_OF = {"onnx": "onnx_genai", "adapter": "adapter"}
@@ -62,6 +67,7 @@ class Openings:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self._settings = settings
         self._folder = folder
+        self._said: set[tuple[str, str]] = set()
 
     def library(self) -> Library:
         """The models that are known here, as of now."""
@@ -127,9 +133,29 @@ class Openings:
             prefix_cache=settings.prompt_cache and engine == "llamacpp",
             extra={"cache_ram": "0"} if engine == "llamacpp" else {},
         )
+        options = self._tuned(label, variant, path, engine, options) if is_gguf else options
         spec = self._spec(label, variant, options, place)
-        fit = fit_of_file(path, Load(settings.context or DEFAULT_CONTEXT, settings.parallel)) if is_gguf else None
+        kv_type = options.kv_type or "f16"
+        fit = (
+            fit_of_file(path, Load(settings.context or DEFAULT_CONTEXT, settings.parallel, kv_type))
+            if is_gguf
+            else None
+        )
         return Opening(f"{engine} {place}", label, engine, spec, found.card, fit, _on_disk(variant, place))
+
+    def _tuned(self, label: str, variant: Variant, path: Path, engine: str, options: EngineOptions) -> EngineOptions:
+        """The options with what `tune` found in place of what the settings leave open."""
+        if not self._settings.profile:
+            return options
+        files = [path, *(path.with_name(Path(file.path).name) for file in variant.files[1:])]
+        version = partial(installed_version, engine)
+        settled = settle_files(self._settings.home, variant, files, engine, version, options)
+        told = [f"the profile of {settled.profile.at[:10]}: {', '.join(settled.changed)}"] if settled.profile else []
+        for text in (*settled.notes, *told):
+            if (label, text) not in self._said:  # a model is looked up with each request
+                self._said.add((label, text))
+                log.info("%s: %s", label, text)
+        return settled.options
 
     def _fake(self, found: Found, script: str) -> Opening:
         alias = found.card.alias
