@@ -64,7 +64,7 @@ def open_stream(house: House, **keys: Any) -> socket.socket:
     body = {"model": house.models.name, "messages": [{"role": "user", "content": "Go on"}], "stream": True, **keys}
     data = json.dumps(body).encode()
     sock = socket.create_connection(("127.0.0.1", house.port), timeout=60)
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(data)}\r\n\r\n"
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{house.port}\r\nContent-Length: {len(data)}\r\n\r\n"
     sock.sendall(head.encode() + data)
     return sock
 

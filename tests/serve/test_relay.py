@@ -79,7 +79,9 @@ def test_the_engine_stops_when_a_client_goes_that_waits_for_a_whole_answer(slow:
 
 def test_a_client_that_goes_while_it_sends_leaves_nothing(slow: House) -> None:
     with socket.create_connection(("127.0.0.1", slow.port)) as sock:
-        sock.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        sock.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost:%d\r\nContent-Length: 100\r\n\r\n{" % slow.port
+        )
         while not slow.state.active:
             sleep_blocking_ns(TICK_NS)
     wait_until_idle(slow)

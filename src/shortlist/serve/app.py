@@ -2,7 +2,7 @@
 
     app = build_app(State(models), [*openai.OPERATIONS, *others])
 
-Middlewares of other modules (security, logs) are plain ASGI applications around it.
+Every request passes the guard (`State.guard`) first, also those for paths that nobody answers.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from starlette.routing import Route, Router
 
@@ -50,19 +51,16 @@ class _Endpoint:
     def __init__(self, state: State, operations: Mapping[str, Operation]) -> None:
         self._state = state
         self._operations = operations
-        self._allowed = ", ".join(sorted(operations)).encode()
+        self._allowed = ", ".join(sorted(operations))
+        self._other = replace(next(iter(operations.values())), handler=self._refuse, access="open")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        operation = self._operations.get(scope["method"])
-        if operation is not None:
-            await run(Call(operation, self._state, scope, receive, send))
-            return
-        any_of = next(iter(self._operations.values()))
-        told = f"{scope['method']} is not answered here, but {self._allowed.decode()}"
-        await _refuse(
-            Call(any_of, self._state, scope, receive, send),
-            Problem(405, "method_not_allowed", told, headers=((b"allow", self._allowed),)),
-        )
+        operation = self._operations.get(scope["method"], self._other)
+        await run(Call(operation, self._state, scope, receive, send))
+
+    async def _refuse(self, call: Call) -> None:
+        told = f"{call.scope['method'][:20]} is not answered here, but {self._allowed}"
+        await call.refuse(Problem(405, "method_not_allowed", told, headers=((b"allow", self._allowed.encode()),)))
 
 
 class _Missing:
@@ -70,22 +68,16 @@ class _Missing:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._operation = Operation("GET", "(unknown)", _nobody, "no such path")
+        self._operation = Operation("GET", "(unknown)", _nobody, "no such path", access="open")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        told = f"there is no {scope['method']} {scope['path'][:200]} here"
-        await _refuse(Call(self._operation, self._state, scope, receive, send), Problem(404, "not_found", told))
+        if scope["type"] == "http":
+            await run(Call(self._operation, self._state, scope, receive, send))
 
 
 async def _nobody(call: Call) -> None:
-    """Never called: the operation only names unknown paths in what observers see."""
-
-
-async def _refuse(call: Call, told: Problem) -> None:
-    await call.refuse(told)
-    _tell(call)
+    told = f"there is no {call.scope['method'][:20]} {call.scope['path'][:200]} here"
+    await call.refuse(Problem(404, "not_found", told))
 
 
 async def run(call: Call) -> None:
@@ -93,11 +85,7 @@ async def run(call: Call) -> None:
     state = call.state
     state.active += 1
     try:
-        if state.is_draining:
-            told = "the service is shutting down"
-            await call.refuse(Problem(503, "shutting_down", told, headers=((b"retry-after", b"%d" % _DRAIN_RETRY_S),)))
-        else:
-            await _answer(call)
+        await _answer(call)
     finally:
         state.active -= 1
         _tell(call)
@@ -105,7 +93,12 @@ async def run(call: Call) -> None:
 
 async def _answer(call: Call) -> None:
     try:
-        reply = await call.operation.handler(call)
+        reply = call.admit()
+        if reply is None and call.state.is_draining and call.operation.access != "open":
+            told = "the service is shutting down"
+            await call.refuse(Problem(503, "shutting_down", told, headers=((b"retry-after", b"%d" % _DRAIN_RETRY_S),)))
+        elif reply is None:
+            reply = await call.operation.handler(call)
         if reply is not None:
             await call.reply(reply)
     except ShortlistError as error:

@@ -18,6 +18,7 @@ import msgspec
 from shortlist.clock import monotonic_ns
 from shortlist.errors import BadRequest
 from shortlist.serve.channel import Channel
+from shortlist.serve.guard import Access, Guard
 from shortlist.serve.lease import Lease, Models, Used
 from shortlist.serve.replies import Headers, Problem, Reply
 from shortlist.serve.upstream import Upstreams
@@ -30,7 +31,7 @@ ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 Asked = TypeVar("Asked")
 
 CLIENT_KEY = "shortlist.client"
-"""Where security puts the name of the key that a request came with, in the ASGI scope."""
+"""Where the name of the key that a request came with stands in the ASGI scope, once the guard has let it in."""
 
 CHANNEL = "shortlist.channel"
 """The extension of the scope that holds the client's connection."""
@@ -64,6 +65,7 @@ class State:
 
     models: Models
     upstreams: Upstreams = field(default_factory=Upstreams)
+    guard: Guard = field(default_factory=Guard)
     max_body_bytes: int = 32 * 1024 * 1024
     silence_limit_s: float = 600.0
     is_draining: bool = False
@@ -76,7 +78,8 @@ class Operation:
     """A route: a method and a path (`{name}` is one segment, `{name:path}` the rest) and who answers.
 
     `body` is the msgspec type of the request, `statuses` are those that it can answer with beside the usual ones; both
-    feed the OpenAPI document. `is_management` changes state: it needs the management token where security says so.
+    feed the OpenAPI document. `access` says who may ask (`guard`): "key" for what answers, "legacy" for state changes
+    that old Foundry clients ask for, "management" for all other state.
     """
 
     method: str
@@ -86,7 +89,7 @@ class Operation:
     body: Any = None
     reply: Any = None
     statuses: tuple[int, ...] = ()
-    is_management: bool = False
+    access: Access = "management"
     media_type: str = "application/json"
 
 
@@ -99,8 +102,8 @@ class Call:
     """One request under way."""
 
     __slots__ = (
-        "began_ns", "code", "is_complete", "is_gone", "is_started", "is_stream", "lease", "operation", "receive",
-        "request_id", "scope", "send", "state", "status", "used",
+        "_sharing", "began_ns", "code", "is_complete", "is_gone", "is_started", "is_stream", "lease", "operation",
+        "receive", "request_id", "scope", "send", "state", "status", "used",
     )  # fmt: skip
 
     def __init__(self, operation: Operation, state: State, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,6 +111,7 @@ class Call:
         self.scope, self.receive, self.send = scope, receive, send
         self.began_ns = monotonic_ns()
         self.request_id = request_id_of(self.header("x-request-id"))
+        self._sharing: Headers = ()
         self.is_started = self.is_complete = self.is_gone = self.is_stream = False
         self.status = 0
         self.code: str | None = None
@@ -135,6 +139,14 @@ class Call:
         """The unit of fairness: the key's name, else the peer's address."""
         peer = self.scope.get("client")
         return str(self.scope.get(CLIENT_KEY) or (peer[0] if peer else "local"))
+
+    def admit(self) -> Reply | None:
+        """Let it in, or answer it at once (a browser's preflight). Raises BadRequest for those who may not."""
+        admitted = self.state.guard.admit(self.scope, self.operation.access)
+        self._sharing = admitted.headers
+        if admitted.client is not None:
+            self.scope[CLIENT_KEY] = admitted.client
+        return admitted.reply
 
     async def body(self) -> bytes:
         """The whole body. Raises BadRequest (413) for one that is too large, asyncio.CancelledError for a cut one."""
@@ -169,7 +181,7 @@ class Call:
             own.append((b"x-shortlist-model", _latin(self.lease.model)))
             if self.lease.route:
                 own.append((b"x-shortlist-route", _latin(self.lease.route)))
-        await self.send({"type": "http.response.start", "status": status, "headers": [*own, *headers]})
+        await self.send({"type": "http.response.start", "status": status, "headers": [*own, *self._sharing, *headers]})
 
     async def reply(self, reply: Reply) -> None:
         """Send a whole reply."""

@@ -1,10 +1,9 @@
 """`/shortlist/v1/...`: what `shortlist service` and `shortlist model` ask of a running service.
 
-Every one of these is `is_management`: whoever calls it shows the token of `files.Files.token` (`guard`).
+Whoever calls one of these shows the token of `files.Files.token` (`guard`).
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -39,13 +38,12 @@ class Management:
 
     def operations(self) -> tuple[Operation, ...]:
         """For `app.build_app`."""
-        own = (
+        return (
             Operation("GET", "/shortlist/v1/status", self.status, "The service and its models."),
             Operation("POST", "/shortlist/v1/load", self.load, "Load a model.", LoadRequest),
             Operation("POST", "/shortlist/v1/unload", self.unload, "Unload one or all.", UnloadRequest),
             Operation("POST", "/shortlist/v1/shutdown", self.shutdown, "End the service in order."),
         )
-        return tuple(replace(operation, is_management=True) for operation in own)
 
     async def status(self, call: Call) -> Reply:
         """The service, its models, who waits."""

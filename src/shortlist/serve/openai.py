@@ -1,5 +1,7 @@
 """OpenAI's operations: models and chat."""
 
+from dataclasses import replace
+
 import msgspec
 
 from shortlist.serve import checks
@@ -53,8 +55,9 @@ def check_lease(lease: Lease, needed: dict[str, str], limit: int | None) -> None
     checks.check_limit(limit, lease.context)
 
 
-OPERATIONS = (
+_OPERATIONS = (
     Operation("GET", "/v1/models", list_models, "The models that are here."),
     Operation("GET", "/v1/models/{model:path}", show_model, "One model, by any name that resolves.", statuses=(404,)),
     Operation("POST", "/v1/chat/completions", chat, "One answer to a conversation.", ChatRequest),
 )
+OPERATIONS = tuple(replace(operation, access="key") for operation in _OPERATIONS)

@@ -45,6 +45,7 @@ class Problem:
         return Reply(self.event(), self.status, (JSON, *self.headers))
 
 
+_ASKS = ((b"www-authenticate", b"Bearer"),)
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 # The first line that an error is an instance of holds: a class stands above those that it is made of.
@@ -74,7 +75,7 @@ def problem(error: errors.ShortlistError) -> Problem:
     """The status, code and words for an error."""
     told = f"{error.message} ({error.hint})" if error.hint else error.message
     if isinstance(error, errors.BadRequest):
-        return Problem(error.status, error.code, told, error.param)
+        return Problem(error.status, error.code, told, error.param, _ASKS if error.status == 401 else ())
     status, code = next((status, code) for kind, status, code in _CODES if isinstance(error, kind))
     if isinstance(error, errors.ErrorReply) and error.status is not None and 400 <= error.status < 500:
         status = HTTPStatus(400) if error.status in (400, 422) else HTTPStatus(status)

@@ -24,7 +24,7 @@ from shortlist.serve.app import build_app
 from shortlist.serve.books import Books
 from shortlist.serve.call import ASGI, State
 from shortlist.serve.files import Files, Running
-from shortlist.serve.guard import guarded
+from shortlist.serve.guard import Guard
 from shortlist.serve.host import free_bytes, port_owner, resident_bytes
 from shortlist.serve.keeper import Workshop
 from shortlist.serve.lease import Listed
@@ -57,8 +57,8 @@ class Service:
         with self._files.held():
             token = self._files.make_token()
             pool = self._make_pool()
-            state = State(pool)
-            server = Server(guarded(self._app(pool, state), token), Listen(self._hosts(), self._settings.port))
+            state = State(pool, guard=Guard(token=token))
+            server = Server(self._app(pool, state), Listen(self._hosts(), self._settings.port))
             await self._open_door(server)
             try:
                 main = await pool.start(self._settings.pin)
