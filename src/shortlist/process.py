@@ -160,8 +160,7 @@ class Child:
         await self._exits_within(within_ns)
         if not self.crashed():
             return None
-        brief = f"{self.name} {_ending(self.returncode)}"
-        return EngineCrashed(self._quoting(brief), brief=brief)
+        return EngineCrashed(self._quoting(f"{self.name} {_ending(self.returncode)}"))
 
     async def wait(self) -> int | None:
         """Wait until the process has ended and was reaped; its exit status."""

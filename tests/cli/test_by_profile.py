@@ -81,6 +81,12 @@ def test_the_engine_that_was_fastest_is_used_unless_one_was_asked_for(home: Path
     assert settled(home, sources={"engine": "flag"}) == ("llamacpp", TUNED)
 
 
+def test_an_engine_that_is_gone_is_passed_over(home: Path) -> None:
+    kept = (home / profiles.FILE_NAME).read_text()
+    (home / profiles.FILE_NAME).write_text(kept.replace('"engine":"llamacpp"', '"engine":"gone"'))
+    assert settled(home) == ("llamacpp", EngineOptions())
+
+
 def test_a_damaged_file_and_a_foreign_profile_are_warnings(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / profiles.FILE_NAME).write_text("{")
     assert settled(home) == ("llamacpp", EngineOptions())

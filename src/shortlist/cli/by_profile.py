@@ -3,6 +3,7 @@
 from shortlist import profiles
 from shortlist.cli.output import say
 from shortlist.engines import installed_version
+from shortlist.errors import ShortlistError
 from shortlist.records import EngineOptions, Variant
 from shortlist.settings import Settings
 
@@ -24,7 +25,7 @@ class ByProfile:
             return engine, options
         home = self._settings.home
         if self._settings.source("engine") == "default":
-            engine = profiles.fastest_engine(home, variant, installed_version) or engine
+            engine = profiles.fastest_engine(home, variant, _version) or engine
         settled = profiles.settle(home, variant, engine, lambda: installed_version(engine), options)
         for note in settled.notes:
             if note not in self._said:
@@ -34,6 +35,14 @@ class ByProfile:
             self.used.append(label)
             say(f"Profile {label}: {_words(engine, settled)}; --no-profile leaves it out")
         return engine, settled.options
+
+
+def _version(engine: str) -> str | None:
+    """An engine's version; None where the engine is gone, or cannot be used."""
+    try:
+        return installed_version(engine)
+    except ShortlistError:
+        return None
 
 
 def _words(engine: str, settled: profiles.Settled) -> str:
