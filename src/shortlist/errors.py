@@ -142,7 +142,11 @@ class EngineNotReady(EngineError):
 
 
 class EngineCrashed(EngineError):
-    """The engine was up and its process ended."""
+    """The engine was up and its process ended. `brief`: how, without its log and without places on this host."""
+
+    def __init__(self, message: str, *, hint: str | None = None, brief: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.brief = brief or "the engine ended"
 
 
 class DeviceMismatch(EngineError):

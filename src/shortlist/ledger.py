@@ -7,7 +7,7 @@ it. Any user may write the file: what it says can make us wait or refuse, and no
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -59,6 +59,11 @@ class Page:
     def bytes(self) -> int:
         """All that is set aside for its models."""
         return sum(load.bytes for load in self.loads)
+
+
+def promised_bytes(loads: Iterable[Loaded]) -> int:
+    """What is set aside for these and not in their processes yet: it looks free, and is not."""
+    return sum(max(0, load.bytes - load.resident_bytes) for load in loads)
 
 
 def own_page(kind: Kind, what: str, *, free_with: str = "", ports: tuple[int, ...] = ()) -> Page:

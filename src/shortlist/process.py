@@ -160,7 +160,8 @@ class Child:
         await self._exits_within(within_ns)
         if not self.crashed():
             return None
-        return EngineCrashed(self._quoting(f"{self.name} {_ending(self.returncode)}"))
+        brief = f"{self.name} {_ending(self.returncode)}"
+        return EngineCrashed(self._quoting(brief), brief=brief)
 
     async def wait(self) -> int | None:
         """Wait until the process has ended and was reaped; its exit status."""

@@ -72,7 +72,7 @@ class InProcess:
 
     def die(self) -> None:
         self.is_open = False
-        self._crash = EngineCrashed("its process was killed by SIGKILL\n/a/log of ours")
+        self._crash = EngineCrashed("killed; it said: /a/log of ours", brief="its process was killed by SIGKILL")
         self._gone.set()
 
     async def crash(self, within_ns: int = 0) -> EngineCrashed | None:

@@ -97,7 +97,7 @@ class Blocks:
         self._repeated: set[tuple[str, int]] = set()
         self._patience = job.patience
         self._files = {candidate: _state_of(path) for candidate, path in job.paths.items()}
-        self._residents = Residents(job.open_engine, self._load_spec)
+        self._residents = Residents(job.open_engine, self._load_spec, job.hold)
         self._dimensions = Dimensions(job.tariff, job.clock, notes.note)
         self.stopped = asyncio.Event()
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shortlist.bench.dimensions import Tariff
+from shortlist.bench.hold import NO_HOLD, Hold
 from shortlist.bench.known_truth import SelfTested
 from shortlist.bench.race import Course
 from shortlist.bench.roster import ENDPOINT, engine_options
@@ -50,6 +51,7 @@ class Job:
     course: Course | None = None
     selftest: SelfTested | None = None
     patience: Patience = field(default_factory=Patience)
+    hold: Hold = NO_HOLD
 
 
 def load_spec(candidate: Candidate, suite: Suite, path: Path | None, log_dir: Path) -> LoadSpec:

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from shortlist.bench.hold import NO_HOLD, Hold
 from shortlist.engines import Engine, LoadSpec
 from shortlist.errors import BadInput, DoesNotFit, EndpointError, EngineError
+from shortlist.ledger import Loaded
+from shortlist.measure.memory import read_memory
 from shortlist.models.fit import DEFAULT_CONTEXT, Load
 from shortlist.records import Candidate, Endpoint, Suite
 from shortlist.units import size
@@ -23,11 +26,14 @@ class _Open:
 
 
 class Residents:
-    """The engines that stay open. Owns them: `close` ends all."""
+    """The engines that stay open. Owns them: `close` ends all. What is open is written into the ledger."""
 
-    def __init__(self, make: Callable[[Candidate], Engine], spec: Callable[[Candidate], LoadSpec]) -> None:
-        self._make, self._spec = make, spec
+    def __init__(
+        self, make: Callable[[Candidate], Engine], spec: Callable[[Candidate], LoadSpec], hold: Hold = NO_HOLD
+    ) -> None:
+        self._make, self._spec, self._hold = make, spec, hold
         self._open: dict[str, _Open] = {}
+        self._loads: dict[str, Loaded] = {}
         self._is_filled = False
 
     async def open_all(self, candidates: Iterable[Candidate]) -> None:
@@ -57,18 +63,39 @@ class Residents:
         found = self._open.pop(candidate.id, None)
         if found is not None:
             await found.engine.close()
+            self._book(candidate, None)
 
     async def close(self) -> None:
         """End all of them."""
         for found in self._open.values():
             await found.engine.close()
         self._open.clear()
+        if self._loads:
+            self._loads.clear()
+            self._hold.book(())
 
     async def _opened(self, candidate: Candidate) -> _Open:
         engine = self._make(candidate)
-        endpoint = await engine.open(self._spec(candidate))
+        self._book(candidate, Loaded(candidate.label, candidate.variant.size_bytes or 0, "its size on disk"))
+        is_open = False
+        try:
+            endpoint = await engine.open(self._spec(candidate))
+            is_open = True
+        finally:
+            if not is_open:
+                self._book(candidate, None)
+        if engine.pids():
+            taken = read_memory(engine.pids()).total_bytes
+            self._book(candidate, Loaded(candidate.label, taken, "measured", taken))
         found = self._open[candidate.id] = _Open(engine, endpoint, engine.load_ns)
         return found
+
+    def _book(self, candidate: Candidate, load: Loaded | None) -> None:
+        if load is None:
+            self._loads.pop(candidate.id, None)
+        else:
+            self._loads[candidate.id] = load
+        self._hold.book(self._loads.values())
 
 
 def check_room(candidates: Iterable[Candidate], paths: Mapping[str, Path], suite: Suite, free_bytes: int) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from shortlist.bench.dimensions import Tariff
+from shortlist.bench.hold import NO_HOLD, Hold, hold_host
 from shortlist.bench.job import Job, Patience, load_spec
 from shortlist.bench.known_truth import measure_this_host
 from shortlist.bench.pins import check_pins, pins
@@ -20,7 +21,6 @@ from shortlist.choose.needsfile import Needs
 from shortlist.clock import SYSTEM, RunAxis, iso, wall_ns
 from shortlist.engines import COMMAND, Engine, EngineContext, command_of, find_engine
 from shortlist.errors import InvalidModel, RunMismatch, StoreError
-from shortlist.hostlock import bench_lock
 from shortlist.machine import boot_id, clock_source, fingerprint, host_facts, one_line, versions
 from shortlist.modelfile import sha256_file
 from shortlist.models.usage import note_use
@@ -32,7 +32,7 @@ from shortlist.results.writer import OnAck, Sink
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What is never stored: how to reach an endpoint that is not ours, and what this host draws and costs.
+    """What is never stored: how to reach an endpoint that is not ours, what this host draws and costs, how it is held.
 
     Keys are read from the file when they are needed. `command`: what `--command` says.
     """
@@ -41,6 +41,7 @@ class Connection:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     tariff: Tariff = Tariff()
     command: str | None = None
+    hold: Hold = NO_HOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,8 @@ async def run_session(
     """Carry the run out under the host's lock; see `carry_out`. Raises HostBusy."""
     _check_commands(session, connection)
     await _check_endpoint(session, connection, store.path.parent)
-    with bench_lock(f"shortlist bench, run {session.info.short_id}"):
+    with hold_host(f"shortlist bench, run {session.info.short_id}", [session.info]) as hold:
+        connection = replace(connection, hold=hold)
         return await carry_out(session, store, connection, progress, budget_ns=budget_ns, on_ack=on_ack)
 
 
@@ -304,6 +306,7 @@ def _job(session: Session, store: Store, connection: Connection, budget_ns: int 
         deadline_ns=None if budget_ns is None else SYSTEM.now_ns() + budget_ns,
         home=store.path.parent,
         tariff=connection.tariff,
+        hold=connection.hold,
     )
 
 

@@ -4,12 +4,12 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from shortlist.bench.hold import hold_host
 from shortlist.bench.job import Patience
 from shortlist.bench.progress import Progress
 from shortlist.bench.session import Connection, Session, carry_out
 from shortlist.clock import SYSTEM, wall_ns
 from shortlist.errors import UnknownName
-from shortlist.hostlock import bench_lock
 from shortlist.records import Run, RunState, Sweep, SweptOver, uuid7
 from shortlist.results.store import Store
 from shortlist.results.sweep import value_of
@@ -55,7 +55,8 @@ async def run_sweep(
     deadline_ns = None if budget_ns is None else SYSTEM.now_ns() + budget_ns
     rounds = sorted({block.round for session in sessions for block in session.blocks_left})
     states, patience = dict[str, RunState](), Patience()
-    with bench_lock(f"shortlist bench, sweep {sessions[0].info.name}"):
+    with hold_host(f"shortlist bench, sweep {sessions[0].info.name}", [one.info for one in sessions]) as hold:
+        connection = replace(connection, hold=hold)
         for number in rounds:
             chance = random.Random(f"{sessions[0].info.plan.suite.order_seed}:{number}:sweep")  # noqa: S311 - an order
             for session in chance.sample(list(sessions), len(sessions)):

@@ -73,6 +73,7 @@ def _setting_flags(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--goodput", multiple=True, metavar="LIMIT", help="Count requests that kept this, as 'ttft<500ms'.")
 @click.option("--deterministic", is_flag=True, help="Pin all that moves answers; report what repeated.")
 @click.option("--prefix-cache", is_flag=True, help="Leave the engine's prompt cache on.")
+@click.option("--allow-shared", is_flag=True, help="Go on beside a service that has models loaded; stamped.")
 @click.option("--cold", is_flag=True, help="Drop each model's file from memory before it is loaded.")
 @click.option("--budget", help="Most time for all of it, as 10m: rounds are cut to fit.")
 @click.option("--name", help="A name for the run.")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from shortlist import machine
 from shortlist.cli.output import say
+from shortlist.ledger import Ledger, promised_bytes
 from shortlist.models.catalogue import Library, load_library
 from shortlist.models.fit import DEFAULT_CONTEXT, Load, room
 from shortlist.models.hub_client import allow_hosts
@@ -38,10 +39,12 @@ def measured_here(settings: Settings, load: Load, fingerprint: str) -> Mapping[s
 
 
 def host_here(settings: Settings, *, context: int | None = None, kv_type: str = "f16", parallel: int = 1) -> Host:
-    """Memory, load and policy to judge models by."""
+    """Memory, load and policy to judge models by; what a service or a bench has loaded here counts as taken."""
     facts = machine.host_facts()
-    free = facts["memory"]["available_bytes"]
+    loads = [load for page in Ledger().pages() for load in page.loads]
+    free = max(0, facts["memory"]["available_bytes"] - promised_bytes(loads))
+    limit = None if settings.memory_limit is None else max(0, settings.memory_limit - sum(one.bytes for one in loads))
     load = Load(context or settings.context or DEFAULT_CONTEXT, parallel, kv_type)
     policy = load_policy(settings.licence_policy, settings.home)
     measured = measured_here(settings, load, machine.fingerprint(facts))
-    return Host(room(free, settings.memory_limit), load, policy, measured)
+    return Host(room(free, limit), load, policy, measured)

@@ -43,6 +43,7 @@ class Asked:
     deterministic: bool = False
     resident: bool = False
     cold: bool = False
+    allow_shared: bool = False
     race: bool = False
     sweep: str | None = None
     resume: str | None = None
@@ -131,6 +132,7 @@ def _engine(settings: Settings) -> str:
 
 
 def _stamps(settings: Settings, asked: Asked) -> list[str]:
+    from shortlist.bench.hold import ALLOW_SHARED
     from shortlist.bench.job import NO_WATCH
     from shortlist.bench.known_truth import NO_SELFTEST
     from shortlist.engines import find_engine
@@ -141,6 +143,7 @@ def _stamps(settings: Settings, asked: Asked) -> list[str]:
         ("nonce", find_engine(_engine(settings)).needs_nonce and not asked.deterministic),
         ("deterministic", asked.deterministic),
         ("resident", asked.resident),
+        (ALLOW_SHARED, asked.allow_shared),
         (NO_WATCH, not settings.watch),
         (NO_SELFTEST, not settings.selftest),
     )
@@ -230,6 +233,7 @@ _WITH_RESUME = ("rounds", "api_key_file", "command", "ascii", "selftest")
 
 def resumed(store: "Store", settings: Settings, asked: Asked) -> "Session":
     """A stored run to go on with. What would change its plan is refused, not ignored."""
+    from shortlist.bench.hold import ALLOW_SHARED
     from shortlist.bench.known_truth import NO_SELFTEST
     from shortlist.bench.session import resumed_session
     from shortlist.quality.prompts import load_prompts
@@ -246,6 +250,8 @@ def resumed(store: "Store", settings: Settings, asked: Asked) -> "Session":
         )
     prompts = load_prompts(asked.prompts) if asked.prompts else ()
     session = resumed_session(store, asked.resume or "", asked.rounds, prompts)
+    if asked.allow_shared and ALLOW_SHARED not in session.info.flags:
+        session = replace(session, info=replace(session.info, flags=(*session.info.flags, ALLOW_SHARED)))
     if settings.selftest or NO_SELFTEST in session.info.flags:
         return session
     return replace(session, info=replace(session.info, flags=(*session.info.flags, NO_SELFTEST)))
@@ -323,6 +329,7 @@ def announce_energy(settings: Settings) -> None:
 def announce(session: "Session", *, has_load: bool = True) -> None:
     """How the numbers will be made, before they appear; a sweep tells its loads itself."""
     from shortlist.bench.dimensions import COLD
+    from shortlist.bench.hold import ALLOW_SHARED
     from shortlist.bench.job import NO_WATCH
     from shortlist.bench.known_truth import NO_SELFTEST
     from shortlist.cli.looks import planned_looks
@@ -332,6 +339,8 @@ def announce(session: "Session", *, has_load: bool = True) -> None:
     say(f"Host    {one_line(host_facts())}")
     if NO_WATCH not in session.info.flags:
         _tell_if_busy()
+    if ALLOW_SHARED in session.info.flags:
+        _tell_who_shares()
     if COLD in session.info.flags:
         say("Loads   cold: each model's file is dropped from memory before it is loaded")
     if session.is_resumed:
@@ -369,6 +378,16 @@ def _tell_if_busy() -> None:
     now = look_around(_LOOK_NS)
     if now.is_disturbed:
         say(f"! the host is busy: {'; '.join(now.causes)}; requests that this disturbs are measured again")
+
+
+def _tell_who_shares() -> None:
+    """Whose models stay loaded beside this bench."""
+    from shortlist.ledger import Ledger
+
+    for page in Ledger().pages():
+        if page.loads:
+            loaded = ", ".join(f"{load.label} {units.size(load.bytes)}" for load in page.loads)
+            say(f"! shared with {page.what} (pid {page.pid}): {loaded}")
 
 
 def show_plan(session: "Session", asked: Asked) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from shortlist.errors import HostBusy
-from shortlist.ledger import Ledger, Loaded, Page
+from shortlist.ledger import Ledger, Loaded, Page, promised_bytes
 from shortlist.serve.model import Model, Open
 from shortlist.serve.placing import Room
 
@@ -37,9 +37,11 @@ class Books:
         self._free_bytes, self._resident, self._limit_bytes = free_bytes, resident, limit_bytes
         self._models: Mapping[str, Model] = {}
 
-    def open(self, models: Mapping[str, Model]) -> None:
+    def open(self, models: Mapping[str, Model], port: int | None) -> None:
         """Begin to keep books on these. Raises HostBusy where the ledger cannot be used."""
         self._models = models
+        if port is not None:
+            self._page = replace(self._page, what=f"{self._page.what} on port {port}", ports=(port,))
         self._ledger.post(self._page)
 
     def close(self) -> None:
@@ -52,10 +54,9 @@ class Books:
     def room(self) -> Room:
         """What is free for one more: less what was promised to models and is not in their processes yet."""
         loads = [load for page in self._others() for load in page.loads] + self.loads()
-        promised = sum(max(0, load.bytes - load.resident_bytes) for load in loads)
         limit = self._limit_bytes
         left = None if limit is None else limit - sum(load.bytes for load in loads)
-        return Room(self._free_bytes() - promised, left)
+        return Room(self._free_bytes() - promised_bytes(loads), left)
 
     def beside(self, model: Model) -> list[Loaded]:
         """What else is loaded, ours and others': why there is no more room."""
@@ -74,7 +75,7 @@ class Books:
         """Write our page. `is_new`: there is one more model in it; raises HostBusy while a bench has the host."""
         self._page = replace(self._page, loads=tuple(self.loads()))
         try:
-            self._ledger.post(self._page, _refuse_beside_bench if is_new else lambda _: None)
+            self._ledger.post(self._page, self._refuse_beside_bench if is_new else lambda _: None)
         except HostBusy as error:
             if is_new:
                 raise
@@ -86,6 +87,17 @@ class Books:
             if model.open is not None:
                 _take(model, model.open, self._resident(model.open.engine.pids()))
         self.post()
+
+    def _refuse_beside_bench(self, others: Iterable[Page]) -> None:
+        """A bench has the host to itself, unless it shares it, or measures this service."""
+        for page in others:
+            if page.kind == "bench" and not page.is_shared and not set(page.ports) & set(self._page.ports):
+                error = HostBusy(
+                    f"{page.what} (pid {page.pid}) measures on this host: nothing is loaded meanwhile",
+                    hint=page.free_with or f"wait until it has ended, or stop it: kill {page.pid}",
+                )
+                error.retry_after_s = _BUSY_RETRY_S
+                raise error
 
     def _others(self) -> list[Page]:
         mine = (self._page.pid, self._page.kind)
@@ -101,14 +113,3 @@ def _take(model: Model, opened: Open, resident: int | None) -> None:
         model.charge_bytes = model.need_bytes
     else:
         model.charge_bytes = max(model.charge_bytes, model.opening.need_bytes(resident))
-
-
-def _refuse_beside_bench(others: Iterable[Page]) -> None:
-    for page in others:
-        if page.kind == "bench" and not page.is_shared:
-            error = HostBusy(
-                f"{page.what} (pid {page.pid}) measures on this host: nothing is loaded meanwhile",
-                hint=page.free_with or f"wait until it has ended, or stop it: kill {page.pid}",
-            )
-            error.retry_after_s = _BUSY_RETRY_S
-            raise error

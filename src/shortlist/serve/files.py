@@ -83,7 +83,7 @@ class Files:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.log.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _unwritable(self.folder, error.strerror or "") from error
+            raise _unwritable(Path(error.filename or self.folder), error.strerror or "") from error
         descriptor = open_shared(self.lock, _unwritable, _OWNER_ONLY)
         if not lock_now(descriptor):
             os.close(descriptor)

@@ -16,7 +16,7 @@ from shortlist.errors import EngineCrashed, EngineError, HostBusy, ServiceError,
 from shortlist.serve.books import Books
 from shortlist.serve.model import Model, Open
 from shortlist.serve.opening import Opening
-from shortlist.serve.refusals import crashed, gave_up, refuse
+from shortlist.serve.refusals import crashed, gave_up, not_loaded, refuse
 from shortlist.units import duration, size
 
 log = logging.getLogger(__name__)
@@ -111,11 +111,12 @@ class Keeper:
         self._wake()
 
     def _failed(self, model: Model, error: ShortlistError | OSError) -> None:
-        told = error if isinstance(error, ShortlistError) else EngineError(f"{model.label}: {error}")
+        full = error if isinstance(error, ShortlistError) else EngineError(f"{model.label}: {error}")
         pause_ns = model.back_off_ns()
-        model.error, model.retry_ns = told, self._clock.now_ns() + pause_ns
-        log.warning("%s: not loaded, next try not before %s: %s", model.label, duration(pause_ns), told.message)
-        refuse(model.take_waiting(), told)
+        model.error, model.retry_ns = not_loaded(model, full), self._clock.now_ns() + pause_ns
+        log.warning("%s: not loaded, next try not before %s: %s", model.label, duration(pause_ns), full.message)
+        refuse(model.load_wishes, full)  # who manages the service may know where its files are
+        refuse(model.take_waiting(), model.error)
 
     async def _close(self, model: Model) -> None:
         opened, model.open = model.open, None

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from shortlist.errors import BrokenStream, ConnectFailed, ConnectionClosed
+from shortlist.errors import BrokenStream, ConnectFailed, ConnectionClosed, EngineCrashed
 from shortlist.records import Generation
 from shortlist.serve.books import Books
 from shortlist.serve.keeper import Keeper, Workshop
@@ -65,12 +65,13 @@ class Pool:
         self._telling: set[asyncio.Task[None]] = set()
         self._measured_ns = 0
 
-    async def start(self, pinned: Iterable[str] = ()) -> "asyncio.Task[None]":
+    async def start(self, pinned: Iterable[str] = (), *, port: int | None = None) -> "asyncio.Task[None]":
         """Begin; the pinned models are loaded without being waited for. The task that runs until `stop`.
 
+        `port`: where the service answers, for a bench to know it by.
         Raises what finding a pinned model raises, and HostBusy where the ledger cannot be used.
         """
-        self._books.open(self.models)
+        self._books.open(self.models, port)
         for name in pinned:
             model = await self._look_up(name)
             model.is_pinned, model.wished_ns = True, self._now
@@ -104,7 +105,7 @@ class Pool:
         entered = self._now
         try:
             yield _lease(model, opened, began, entered)
-        except (ConnectFailed, ConnectionClosed, BrokenStream) as error:
+        except (ConnectFailed, ConnectionClosed, BrokenStream, EngineCrashed) as error:
             await opened.engine.crash(_CRASH_WAIT_NS)
             await self._clock.sleep_ns(0)  # the watching task writes down why
             if opened.ended is None:

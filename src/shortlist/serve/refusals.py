@@ -4,7 +4,16 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from shortlist.errors import DoesNotFit, EngineCrashed, QueueFull, ServiceStopping, ShortlistError
+from shortlist.errors import (
+    DoesNotFit,
+    EngineCrashed,
+    EngineError,
+    EngineNotReady,
+    InvalidModel,
+    QueueFull,
+    ServiceStopping,
+    ShortlistError,
+)
 from shortlist.ledger import Loaded
 from shortlist.serve.model import Model
 from shortlist.serve.placing import Room
@@ -36,11 +45,21 @@ def again(error: ShortlistError, after_ns: int | None = None) -> ShortlistError:
     return told
 
 
+def not_loaded(model: Model, error: ShortlistError) -> ShortlistError:
+    """For clients: what the engine said stays in our log, for it may name places on this host."""
+    if not isinstance(error, EngineError | InvalidModel):
+        return error
+    kind = InvalidModel if isinstance(error, InvalidModel) else EngineNotReady
+    return kind(
+        f"{model.label} could not be loaded",
+        hint=f"shortlist service logs tells why, shortlist service logs --engine {model.label} what its engine said",
+    )
+
+
 def crashed(pause_ns: int, crash: EngineCrashed) -> EngineCrashed:
     """For those whose request was in an engine that ended by itself. Its log stays ours: it may quote a path."""
-    first = crash.message.splitlines()[0]
     told = EngineCrashed(
-        f"{first} while it worked on this request; it is started again in {duration(pause_ns)}",
+        f"{crash.brief} while it worked on this request; it is started again in {duration(pause_ns)}",
         hint="send the request again; shortlist service logs shows what the engine said",
     )
     told.retry_after_s = max(1, round(pause_ns / 1e9))

@@ -61,7 +61,7 @@ class Service:
             server = Server(self._app(pool, state), Listen(self._hosts(), self._settings.port))
             await self._open_door(server)
             try:
-                main = await pool.start(self._settings.pin)
+                main = await pool.start(self._settings.pin, port=server.port)
                 self._running = Running(os.getpid(), server.urls, iso(self._started_ns), __version__, self._flags)
                 self._files.tell(self._running)
                 self._listen_to_signals()
@@ -120,10 +120,7 @@ class Service:
             settings.memory_limit,
         )  # fmt: skip
         page = own_page(
-            "service",
-            f"shortlist service on port {settings.port}",
-            free_with="shortlist model unload --all, or shortlist service stop",
-            ports=(settings.port,),
+            "service", "shortlist service", free_with="shortlist model unload --all, or shortlist service stop"
         )
         books = Books(Ledger(), page, free_bytes, resident_bytes, settings.memory_limit)
         openings = self._openings
