@@ -1,7 +1,7 @@
 """`shortlist tune`: the fastest setting of a model on this host, kept as a profile."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,7 @@ _LEAST_BUDGET_NS = 20 * 10**9
 @click.option("--any-variant", is_flag=True, help="Show other quantisations and formats that are here, too.")
 @click.option("--variant", "variants", multiple=True, help="With --any-variant: a model to show beside.")
 @click.option("--allow-output-change", is_flag=True, help="A setting may win although it changes answers.")
+@click.option("--allow-shared", is_flag=True, help="Go on beside a service that has models loaded; stamped.")
 @click.option("--watch/--no-watch", default=None, help="Watch the host for what disturbs. [watch]")
 @click.option("--selftest/--no-selftest", default=None, help="Measure our own error first, in 2 s. [--selftest]")
 @click.option("--plan", is_flag=True, help="Show what would be tried, and stop.")
@@ -118,6 +119,7 @@ def _exit_code(tuned: "Tuned") -> int:
 
 
 def _lay_out(settings: Settings, options: Mapping[str, Any]) -> _Task:
+    from shortlist.bench.hold import ALLOW_SHARED
     from shortlist.bench.job import NO_WATCH
     from shortlist.bench.known_truth import NO_SELFTEST
     from shortlist.cli.admission import admission
@@ -139,7 +141,8 @@ def _lay_out(settings: Settings, options: Mapping[str, Any]) -> _Task:
     asked = EngineOptions(settings.device, settings.threads, settings.context)  # type: ignore[arg-type]
     engines = engines_for(here.variant, options["engines"])
     before = _in_use(settings, here, engines)
-    flags = ((NO_WATCH, not settings.watch), (NO_SELFTEST, not settings.selftest))
+    shared = (ALLOW_SHARED, options["allow_shared"])
+    flags = ((NO_WATCH, not settings.watch), (NO_SELFTEST, not settings.selftest), shared)
     subject = Subject(
         {"": here, **others.models}, _suite(settings, prompts, options["max_tokens"]), asked,
         tuple(flag for flag, is_on in flags if is_on),
@@ -211,18 +214,21 @@ def _show_plan(task: _Task, *, as_json: bool) -> int:
 
 
 def _search(settings: Settings, task: _Task, options: Mapping[str, Any], began_ns: int) -> "Found":
+    from shortlist.bench.hold import hold_host
     from shortlist.cli.bench import run_async
     from shortlist.clock import SYSTEM
-    from shortlist.hostlock import bench_lock
     from shortlist.models.usage import note_use
     from shortlist.results.store import Store
     from shortlist.tune.lab import BenchLab
     from shortlist.tune.search import Aim, Search
 
     title = f"tune {task.here.label}".replace("@", "-")
-    with Store.open(settings.home / "results.db") as store, bench_lock(f"shortlist tune {task.here.label}"):
-        note_use(settings.home, [m.path for m in task.subject.models.values() if m.path is not None], "tune")
+    with ExitStack() as stack:
+        store = stack.enter_context(Store.open(settings.home / "results.db"))
         lab = BenchLab(store, task.subject, _shown(), title)
+        hold = stack.enter_context(hold_host(f"shortlist {title}", [lab.info(task.grid)]))
+        lab.connection = replace(lab.connection, hold=hold)
+        note_use(settings.home, [m.path for m in task.subject.models.values() if m.path is not None], "tune")
         left_ns = task.budget_ns - (SYSTEM.now_ns() - began_ns)
         aim = Aim(options["objective"], left_ns, options["allow_output_change"])
         search = Search(lab, SYSTEM, aim, _current(task))

@@ -19,7 +19,7 @@ from shortlist.choose.needsfile import Needs
 from shortlist.clock import SYSTEM
 from shortlist.models.refs import ResolvedModel
 from shortlist.profiles import over
-from shortlist.records import Candidate, EngineOptions, Plan, Run, Suite, make_candidate
+from shortlist.records import Candidate, EngineOptions, Plan, Run, RunInfo, Suite, make_candidate
 from shortlist.results.store import Store
 from shortlist.tune.answers import Answers, answers_of
 from shortlist.tune.grid import Setting
@@ -94,12 +94,20 @@ class Subject:
 
 
 class BenchLab:
-    """Measures by benches. The caller has the host's lock; `show` gives whom to tell of a phase's plan and progress."""
+    """Measures by benches. `show` gives whom to tell of a phase's plan and progress.
+
+    The caller has the host (`hold_host`, for a run like `info`) and puts its hold into `connection`.
+    """
 
     def __init__(
         self, store: Store, subject: Subject, show: Callable[[str, Plan], AbstractContextManager[Progress]], title: str
     ) -> None:
         self._store, self._subject, self._show, self._title = store, subject, show, title
+        self.connection = Connection()
+
+    def info(self, settings: tuple[Setting, ...]) -> RunInfo:
+        """What a run of these settings is like."""
+        return self._session(Ask("first round", settings, 1, 0)).info
 
     def guess_ns(self, setting: Setting) -> float:
         """From the file's size, as a bench guesses."""
@@ -118,7 +126,9 @@ class BenchLab:
                 async with asyncio.timeout(left_ns / 1e9):
                     # On a busy host no block is run again until one was quiet: rounds are worth more than that.
                     patience = Patience(disturbed=MOST_IN_VAIN)
-                    work = carry_out(session, self._store, Connection(), progress, budget_ns=left_ns, patience=patience)
+                    work = carry_out(
+                        session, self._store, self.connection, progress, budget_ns=left_ns, patience=patience
+                    )
                     await work
             except TimeoutError:
                 pass  # what was measured is kept
