@@ -74,19 +74,22 @@ class House:
     logs: Path
 
 
-async def _open(engine_name: str, model: str, logs: Path, parallel: int) -> OneModel:
+async def _open(engine_name: str, model: str, logs: Path, parallel: int, extra: dict[str, str]) -> OneModel:
     engine = find_engine(engine_name)(EngineContext())
     if engine_name == "fake":
         spec = LoadSpec("fake", model, Variant("endpoint"), EngineOptions(), None, logs, parallel)
         return OneModel(model, engine, await engine.open(spec))
     found = resolve(model)
-    spec = LoadSpec(model, model, found.variant, EngineOptions(threads=1), found.path, logs, parallel)
-    endpoint = await engine.open(spec)
-    return OneModel(model, engine, endpoint, int(engine.settings["context"]))
+    name = Path(model).stem
+    options = EngineOptions(threads=1, extra=extra)
+    endpoint = await engine.open(LoadSpec(name, name, found.variant, options, found.path, logs, parallel))
+    return OneModel(name, engine, endpoint, int(engine.settings["context"]))
 
 
 @contextlib.contextmanager
-def open_house(engine: str, model: str, logs: Path, parallel: int = 4) -> Iterator[House]:
+def open_house(
+    engine: str, model: str, logs: Path, parallel: int = 4, extra: dict[str, str] | None = None
+) -> Iterator[House]:
     """Open the engine, serve it on a free port until the block ends."""
     ready = threading.Event()
     made: list[House] = []
@@ -94,7 +97,7 @@ def open_house(engine: str, model: str, logs: Path, parallel: int = 4) -> Iterat
     stopping = asyncio.Event()
 
     async def main() -> None:
-        models = await _open(engine, model, logs, parallel)
+        models = await _open(engine, model, logs, parallel, extra or {})
         try:
             state = State(models)
             finished: list[Finished] = []

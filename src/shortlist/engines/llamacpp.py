@@ -17,12 +17,14 @@ from shortlist.records import Endpoint, EngineOptions, Generation
 MODULE = "shortlist.engines.llamacpp_child"
 MAX_DEFAULT_CONTEXT = 4096
 KV_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
-EXTRAS = ("batch", "cache_ram", "threads_batch", "ubatch")
-"""`cache_ram`: MiB for prompts that left their slot, where the prefix cache is on; llama.cpp's own is 8192."""
+EXTRAS = ("batch", "cache_ram", "embeddings", "threads_batch", "ubatch")
+"""`cache_ram`: MiB for prompts that left their slot, where the prefix cache is on; llama.cpp's own is 8192.
+`embeddings`: 1 opens the model for vectors, and for nothing else."""
 CAPABILITIES = (
     "cached_tokens", "chat", "completions", "count", "ignore_eos", "json_object", "json_schema", "logit_bias",
     "logprobs", "min_p", "penalties", "repeat_penalty", "seed", "stop", "stream", "tools_by_template", "top_k", "usage",
 )  # fmt: skip
+EMBEDDING_CAPABILITIES = ("count", "embeddings")
 _ALL_LAYERS = 999
 _PROBE_LIMIT_S = 60
 
@@ -70,7 +72,7 @@ class LlamaCpp(ChildEngine):
             engine=self.name,
             engine_version=ready.version,
             device=ready.device,
-            capabilities=(*CAPABILITIES, *(("prefix_cache",) if self._prefix_cache else ())),
+            capabilities=self._capabilities,
         )
 
     def request_headers(self) -> Mapping[str, str]:
@@ -89,6 +91,12 @@ class LlamaCpp(ChildEngine):
         """Threads, context per request, slots and layers on the GPU, as given to llama.cpp."""
         return self._settings
 
+    @property
+    def _capabilities(self) -> tuple[str, ...]:
+        if self._settings.get("embeddings"):
+            return EMBEDDING_CAPABILITIES
+        return (*CAPABILITIES, *(("prefix_cache",) if self._prefix_cache else ()))
+
     def _configure(self, spec: LoadSpec) -> dict[str, Any]:
         options = spec.options
         if spec.path is None:
@@ -102,6 +110,8 @@ class LlamaCpp(ChildEngine):
             "prefix_cache": options.prefix_cache,
             **_extras(options),
         }
+        if settings.get("embeddings"):
+            settings |= _embedding_settings(spec.path, int(settings["context"]))
         self._settings = settings
         self._prefix_cache = options.prefix_cache
         self._key = secrets.token_urlsafe(32)
@@ -119,6 +129,17 @@ def _context(label: str, path: Path, options: EngineOptions) -> int:
     if options.context < 1 or (trained is not None and options.context > trained):
         raise BadInput(f"{label}: a context of {options.context} was asked, the model has {trained}")
     return options.context
+
+
+def _embedding_settings(path: Path, context: int) -> dict[str, int | str | bool]:
+    """A text has to be in one batch to become a vector; where the file names no pooling, it is the mean.
+
+    One slot: texts of different lengths that share a batch change each other's vectors (pooled per part of a batch).
+    """
+    from shortlist.gguf import read_header
+
+    has_pooling = any(key.endswith(".pooling_type") for key in read_header(path).metadata)
+    return {"parallel": 1, "batch": context, "ubatch": context, "pooling": "" if has_pooling else "mean"}
 
 
 def _gpu_layers(label: str, options: EngineOptions) -> int:
@@ -140,7 +161,7 @@ def _extras(options: EngineOptions) -> dict[str, int]:
     for key, value in options.extra.items():
         if key not in EXTRAS:
             raise UnknownName("option of engine llamacpp", key, EXTRAS)
-        least = 0 if key == "cache_ram" else 1
+        least = 0 if key in ("cache_ram", "embeddings") else 1
         if not value.isascii() or not value.isdigit() or int(value) < least:
             raise BadInput(f"option {key} of engine llamacpp is a number of at least {least}, not {value!r}")
     return {key: int(value) for key, value in options.extra.items()}

@@ -44,6 +44,10 @@ def _parameters(xllamacpp: Any, config: dict[str, Any], gpu_layers: int) -> Any:
         p.cache_ram_mib = 0
     if p.cache_ram_mib == 0:
         p.cache_idle_slots = False
+    if config.get("embeddings"):
+        p.embedding = True
+        if config["pooling"] == "mean":
+            p.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     p.warmup = True  # one pass at load time, so that the first request does not fault the weights in
     p.verbosity = _WARNINGS
     _lock_down(p, config["key"])

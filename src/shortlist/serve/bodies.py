@@ -1,5 +1,6 @@
 """A client's request in the words of the engine that answers it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,10 +18,40 @@ _SEEDS = (1 << 32) - 1
 def chat_body(request: ChatRequest, lease: Lease) -> dict[str, Any]:
     """The JSON object for the engine's `/chat/completions`, without `stream`."""
     body = _common(request, lease)
-    body["messages"] = [_message(message) for message in request.messages]
+    body["messages"] = messages_of(request.messages)
     if request.tool_choice == "none" and not request.tools:
         body.pop("tool_choice")
+    if PASSES_ON in lease.endpoint.capabilities:
+        return body
+    if request.logprobs and not request.top_logprobs:
+        body["top_logprobs"] = 1  # llama.cpp takes 0 for no logprobs at all; `bare_logprobs` takes it out again
+    effort = body.pop("reasoning_effort", None)
+    return body if effort is None else body | {"chat_template_kwargs": {"reasoning_effort": effort}}
+
+
+def bare_logprobs(choice: dict[str, Any]) -> dict[str, Any]:
+    """A choice whose tokens have their own logprob alone."""
+    told = choice.get("logprobs")
+    if not isinstance(told, dict) or not told.get("content"):
+        return choice
+    return choice | {"logprobs": told | {"content": [one | {"top_logprobs": []} for one in told["content"]]}}
+
+
+def completion_body(request: schema.CompletionRequest, lease: Lease) -> dict[str, Any]:
+    """The same for `/completions`, without the prompt."""
+    body = _common(request, lease)
+    for name in ("best_of", "echo", "suffix"):
+        body.pop(name, None)
+    if request.logprobs is not None and PASSES_ON not in lease.endpoint.capabilities:
+        body["logprobs"] = max(1, request.logprobs)  # llama.cpp takes 0 for none at all
     return body
+
+
+def seeded(body: dict[str, Any], number: int) -> dict[str, Any]:
+    """The body for one of several choices: a seed that was given counts up, or all of them would be alike."""
+    if number == 0 or "seed" not in body:
+        return body
+    return body | {"seed": (body["seed"] + number) % _SEEDS}
 
 
 def _common(request: ChatRequest | schema.CompletionRequest, lease: Lease) -> dict[str, Any]:
@@ -40,6 +71,11 @@ def _common(request: ChatRequest | schema.CompletionRequest, lease: Lease) -> di
 def streamed(body: dict[str, Any]) -> dict[str, Any]:
     """The same, as a stream with its usage at the end: we count, whether or not the client asked."""
     return body | {"stream": True, "stream_options": {"include_usage": True}}
+
+
+def messages_of(messages: Sequence[schema.ChatMessage]) -> list[dict[str, Any]]:
+    """Messages as templates know them."""
+    return [_message(message) for message in messages]
 
 
 def _message(message: schema.ChatMessage) -> dict[str, Any]:

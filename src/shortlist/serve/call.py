@@ -71,6 +71,7 @@ class State:
     is_draining: bool = False
     active: int = 0
     observers: list[Callable[[Finished], None]] = field(default_factory=list)
+    template_features: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

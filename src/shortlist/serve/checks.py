@@ -1,6 +1,6 @@
 """What a request asks of an engine, in the words of `Endpoint.capabilities`, and the refusal of what it cannot do."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shortlist.errors import BadRequest
@@ -39,8 +39,6 @@ def check_chat(request: ChatRequest) -> None:
     for param, why in _NEVER.items():
         if getattr(request, param) is not None:
             raise unsupported(param, why)
-    if request.n not in (None, 1):
-        raise unsupported("n", "one answer at a time")
     if request.store:
         raise unsupported("store", "the service keeps no answers")
     if request.modalities is not None and request.modalities != ["text"]:
@@ -59,6 +57,29 @@ def check_chat(request: ChatRequest) -> None:
         raise BadRequest("parallel_tool_calls needs tools", param="parallel_tool_calls")
     _check_messages(request)
     check_sampling(request)
+
+
+def check_completion(request: schema.CompletionRequest) -> None:
+    """The same for a completion."""
+    if request.echo:
+        raise unsupported("echo", "the prompt is not sent back")
+    if request.suffix is not None:
+        raise unsupported("suffix", "text is only ever continued")
+    if request.best_of is not None and request.best_of != (request.n or 1):
+        raise unsupported("best_of", "no answers are thrown away: ask for n, and choose")
+    check_sampling(request)
+
+
+def inputs_of(given: str | Sequence[str | int | list[int]], param: str) -> list[str | list[int]]:
+    """One text, several texts, one text as tokens or several as tokens, as a list of texts. Raises BadRequest."""
+    if isinstance(given, str):
+        return [given]
+    kinds = {type(one) for one in given}
+    if kinds == {int}:
+        return [[one for one in given if isinstance(one, int)]]
+    if len(kinds) != 1 or [] in given:
+        raise BadRequest(f"{param} mixes texts and tokens, or holds an empty one", param=param)
+    return [one for one in given if not isinstance(one, int)]
 
 
 def check_sampling(request: ChatRequest | schema.CompletionRequest) -> None:
@@ -85,7 +106,7 @@ def features_of(request: ChatRequest | schema.CompletionRequest) -> dict[str, st
     options = request.stream_options
     if options is not None and options.include_usage:
         needed["usage"] = "stream_options.include_usage"
-    if request.logprobs not in (None, False):
+    if request.logprobs is not None and request.logprobs is not False:
         needed["logprobs"] = "logprobs"
     if not isinstance(request, ChatRequest):
         return needed | {"completions": "model"}

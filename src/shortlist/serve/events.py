@@ -1,5 +1,6 @@
 """Server-sent events of a reply on their way through: whole frames only, parsed where there is something to see."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,6 +110,14 @@ def _payload(event: bytes) -> bytes | None:
         return event[len(_DATA) :].strip()
     lines = [line[len(_DATA) :].strip() for line in event.split(b"\n") if line.startswith(_DATA)]
     return b"\n".join(lines) if lines else None
+
+
+def payloads(events: bytes) -> Iterator[bytes]:
+    """The data of whole events, without comments and the last one."""
+    for event in events[:-2].split(b"\n\n") if events else ():
+        payload = _payload(event)
+        if payload is not None and payload != b"[DONE]":
+            yield payload
 
 
 def renamed(told: dict[str, Any], model: str) -> bytes:

@@ -1,16 +1,22 @@
-"""OpenAI's operations: models and chat."""
+"""OpenAI's operations: models and chat here, and all those of the modules beside."""
+
+from typing import Any
 
 from dataclasses import replace
 
 import msgspec
 
-from shortlist.serve import checks
-from shortlist.serve.bodies import chat_body
+from shortlist.serve import checks, completions, embeddings, tokens
+from shortlist.serve.bodies import bare_logprobs, chat_body, seeded
 from shortlist.serve.call import Call, Operation
+from shortlist.serve.features import check_lease
 from shortlist.serve.lease import Demand, Lease, Listed
+from shortlist.serve.merging import Source, merge_stream, merge_whole
 from shortlist.serve.relay import leased, relay_stream, relay_whole
 from shortlist.serve.replies import Reply
 from shortlist.serve.schema import ChatRequest
+
+PATH = "/chat/completions"
 
 
 async def list_models(call: Call) -> Reply:
@@ -39,25 +45,39 @@ async def chat(call: Call) -> Reply | None:
         call.client, checks.limit_of(request), call.request_id, frozenset(needed), checks.question_of(request)
     )
     async with leased(call, request.model, demand) as lease:
-        check_lease(lease, needed, checks.limit_of(request))
-        body = chat_body(request, lease)
-        if request.stream:
-            options = request.stream_options
-            keeps_usage = bool(options and options.include_usage)
-            await relay_stream(call, lease, "/chat/completions", body, keeps_usage=keeps_usage)
-            return None
-        return await relay_whole(call, lease, "/chat/completions", body)
+        await check_lease(call, lease, needed, checks.limit_of(request))
+        return await answer(call, lease, request)
 
 
-def check_lease(lease: Lease, needed: dict[str, str], limit: int | None) -> None:
-    """Raise BadRequest for what this model's engine cannot do."""
-    checks.check_features(needed, lease.endpoint, lease.endpoint.capabilities)
-    checks.check_limit(limit, lease.context)
+async def answer(call: Call, lease: Lease, request: ChatRequest) -> Reply | None:
+    """The reply to a checked request: the engine's own bytes, where they are what was asked for."""
+    body = chat_body(request, lease)
+    options = request.stream_options
+    keeps_usage = bool(options and options.include_usage)
+    is_bare = bool(request.logprobs and not request.top_logprobs)
+    if (request.n or 1) == 1 and not is_bare:
+        if not request.stream:
+            return await relay_whole(call, lease, PATH, body)
+        await relay_stream(call, lease, PATH, body, keeps_usage=keeps_usage)
+        return None
+    reshape = bare_logprobs if is_bare else _as_it_is
+    sources = [Source(seeded(body, number), number, number == 0, reshape) for number in range(request.n or 1)]
+    if not request.stream:
+        return await merge_whole(call, lease, PATH, sources)
+    await merge_stream(call, lease, PATH, sources, keeps_usage=keeps_usage)
+    return None
+
+
+def _as_it_is(choice: dict[str, Any]) -> dict[str, Any]:
+    return choice
 
 
 _OPERATIONS = (
     Operation("GET", "/v1/models", list_models, "The models that are here."),
     Operation("GET", "/v1/models/{model:path}", show_model, "One model, by any name that resolves.", statuses=(404,)),
     Operation("POST", "/v1/chat/completions", chat, "One answer to a conversation.", ChatRequest),
+    *completions.OPERATIONS,
+    *embeddings.OPERATIONS,
+    *tokens.OPERATIONS,
 )
 OPERATIONS = tuple(replace(operation, access="key") for operation in _OPERATIONS)

@@ -131,7 +131,7 @@ class Openings:
             threads=settings.threads,
             context=settings.context,
             prefix_cache=settings.prompt_cache and engine == "llamacpp",
-            extra={"cache_ram": "0"} if engine == "llamacpp" else {},
+            extra=_extra(found.card) if engine == "llamacpp" else {},
         )
         options = self._tuned(label, variant, path, engine, options) if is_gguf else options
         spec = self._spec(label, variant, options, place)
@@ -173,6 +173,11 @@ def _find(text: str, library: Library) -> Found:
     if name.kind == "path" or (name.kind == "alias" and library.card(name) is None):
         raise UnknownName("model", text, library.cards, hint="GET /v1/models lists what is here")
     return find(text, library)
+
+
+def _extra(card: ModelCard) -> dict[str, str]:
+    """A model whose card says `embeddings` is opened for vectors."""
+    return {"cache_ram": "0"} | ({"embeddings": "1"} if "embeddings" in card.capabilities else {})
 
 
 def _source(found: Found) -> str | None:

@@ -28,14 +28,20 @@ _ERROR_LIMIT_BYTES = 64 * 1024
 @contextlib.asynccontextmanager
 async def leased(call: Call, name: str, demand: Demand) -> AsyncIterator[Lease]:
     """A model for this request; given up when the client goes, while it waits as well as later."""
-    with client_stays(call):
-        async with call.state.models.lease(name, demand) as lease:
-            call.lease = lease
-            try:
-                yield lease
-            finally:
-                if call.used is not None:
-                    call.state.models.used(lease, call.used)
+    try:
+        with client_stays(call):
+            async with call.state.models.lease(name, demand) as lease:
+                call.lease = lease
+                try:
+                    yield lease
+                finally:
+                    if call.used is not None:
+                        call.state.models.used(lease, call.used)
+    except (ConnectFailed, ConnectionClosed) as error:
+        if call.lease is None or call.lease.endpoint.pid is None:
+            raise
+        told = f"the engine of {call.lease.model} ended before its answer did"
+        raise EngineCrashed(told, hint="ask again: it is started anew") from error
 
 
 @contextlib.contextmanager
@@ -61,25 +67,15 @@ def client_stays(call: Call) -> Iterator[None]:
 async def exchange(call: Call, lease: Lease, path: str, body: Mapping[str, Any] | None) -> AsyncIterator[Connection]:
     """One request to the lease's engine; the head of its reply is there.
 
-    The connection is kept when the reply was read to its end, else dropped. Raises EngineCrashed when the engine that
-    we run is gone, an EndpointError for one that others run.
+    The connection is kept when the reply was read to its end, else dropped.
     """
-    endpoint = lease.endpoint
-    target = target_of(endpoint.base_url)
+    target = target_of(lease.endpoint.base_url)
     content = None if body is None else msgspec.json.encode(body)
-    connection = None
+    connection = await call.state.upstreams.ask(target, request_bytes(target, path, lease.headers, content))
     try:
-        connection = await call.state.upstreams.ask(target, request_bytes(target, path, lease.headers, content))
         yield connection
-    except (ConnectFailed, ConnectionClosed) as error:
-        if endpoint.pid is None:
-            raise
-        raise EngineCrashed(
-            f"the engine of {lease.model} ended before its answer did", hint="ask again: it is started anew"
-        ) from error
     finally:
-        if connection is not None:
-            call.state.upstreams.give_back(target, connection)
+        call.state.upstreams.give_back(target, connection)
 
 
 async def body_of(connection: Connection, limit_bytes: int = REPLY_LIMIT_BYTES) -> bytes:

@@ -278,3 +278,7 @@ class CountRequest(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_on
     messages: Annotated[list[ChatMessage], Meta(min_length=1)] | None = None
     text: str | None = None
     tools: list[Tool] | None = None
+
+
+class FoundryCountRequest(ChatRequest, kw_only=True):
+    """The same as Foundry Local has it: a whole chat request, of which the messages are counted."""
