@@ -23,6 +23,10 @@ def chat_body(request: ChatRequest, lease: Lease) -> dict[str, Any]:
         body.pop("tool_choice")
     if PASSES_ON in lease.endpoint.capabilities:
         return body
+    if isinstance(request.tool_choice, schema.NamedTool):  # llama.cpp takes a name for `auto`
+        name = request.tool_choice.function.name
+        body["tools"] = [tool for tool in body["tools"] if tool["function"]["name"] == name]
+        body["tool_choice"] = "required"
     if request.logprobs and not request.top_logprobs:
         body["top_logprobs"] = 1  # llama.cpp takes 0 for no logprobs at all; `bare_logprobs` takes it out again
     effort = body.pop("reasoning_effort", None)
@@ -86,6 +90,7 @@ def _message(message: schema.ChatMessage) -> dict[str, Any]:
     content = message.content
     if isinstance(content, list) and all(isinstance(part, schema.TextPart) for part in content):
         told["content"] = flat(content)
-    for name in ("annotations", "refusal") if isinstance(message, schema.AssistantMessage) else ():
-        told.pop(name, None)
+    if isinstance(message, schema.AssistantMessage):
+        told.pop("annotations", None)
+        told.setdefault("content", told.pop("refusal", None))
     return told

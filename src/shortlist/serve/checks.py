@@ -53,6 +53,10 @@ def check_chat(request: ChatRequest) -> None:
         raise BadRequest("max_tokens and max_completion_tokens differ", param="max_completion_tokens")
     if request.tool_choice not in (None, "none") and not request.tools:
         raise BadRequest("tool_choice needs tools", param="tool_choice")
+    if isinstance(request.tool_choice, schema.NamedTool):
+        name = request.tool_choice.function.name
+        if name not in [tool.function.name for tool in request.tools or ()]:
+            raise BadRequest(f"tool_choice names {name!r}, and tools has no such function", param="tool_choice")
     if request.parallel_tool_calls is not None and not request.tools:
         raise BadRequest("parallel_tool_calls needs tools", param="parallel_tool_calls")
     _check_messages(request)

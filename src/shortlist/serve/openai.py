@@ -1,8 +1,7 @@
 """OpenAI's operations: models and chat here, and all those of the modules beside."""
 
-from typing import Any
-
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 

@@ -96,12 +96,11 @@ class CalledFunction(Struct, forbid_unknown_fields=True, omit_defaults=True):
     arguments: str
 
 
-class ToolCall(Struct, forbid_unknown_fields=True, omit_defaults=True):
+class ToolCall(Struct, tag_field="type", tag="function", forbid_unknown_fields=True, omit_defaults=True):
     """A call that the model made."""
 
     id: str
     function: CalledFunction
-    type: Literal["function"] = "function"
     index: int | None = None
 
 
@@ -174,11 +173,10 @@ class FunctionSpec(Struct, forbid_unknown_fields=True, omit_defaults=True):
     strict: bool | None = None
 
 
-class Tool(Struct, forbid_unknown_fields=True, omit_defaults=True):
+class Tool(Struct, tag_field="type", tag="function", forbid_unknown_fields=True, omit_defaults=True):
     """A tool; functions are the only kind."""
 
     function: FunctionSpec
-    type: Literal["function"] = "function"
 
 
 class NamedFunction(Struct, forbid_unknown_fields=True):
@@ -187,11 +185,10 @@ class NamedFunction(Struct, forbid_unknown_fields=True):
     name: Name
 
 
-class NamedTool(Struct, forbid_unknown_fields=True, omit_defaults=True):
+class NamedTool(Struct, tag_field="type", tag="function", forbid_unknown_fields=True, omit_defaults=True):
     """The tool that has to be called."""
 
     function: NamedFunction
-    type: Literal["function"] = "function"
 
 
 ToolChoice = Literal["none", "auto", "required"] | NamedTool
