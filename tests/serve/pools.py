@@ -17,11 +17,13 @@ from shortlist.errors import EngineCrashed, EngineNotReady, UnknownName
 from shortlist.ledger import Ledger, Page, own_page
 from shortlist.records import Endpoint, EngineOptions, Generation, ModelCard, Variant
 from shortlist.serve.books import Books
+from shortlist.serve.directory import Names
 from shortlist.serve.keeper import Workshop
 from shortlist.serve.lease import Listed
+from shortlist.serve.model import Open
 from shortlist.serve.opening import Opening
 from shortlist.serve.placing import Rules
-from shortlist.serve.pool import Names, Pool
+from shortlist.serve.pool import Pool
 
 MB = 10**6
 S = 10**9
@@ -98,6 +100,7 @@ class House:
     made: list[tuple[str, InProcess]] = field(default_factory=list)
     most_bytes: int = 0
     asked: int = 0
+    warmed: list[float] = field(default_factory=list)
     page: Page = field(default_factory=lambda: own_page("service", "the service of a test"))
 
     async def find(self, name: str) -> Opening:
@@ -124,6 +127,9 @@ class House:
         self.made.append((opening.label, engine))
         return engine
 
+    async def ask_lightly(self, opened: Open) -> None:
+        self.warmed.append(asyncio.get_running_loop().time())
+
     def open_now(self) -> list[str]:
         return [name for name, engine in self.made if engine.is_open]
 
@@ -144,7 +150,10 @@ class House:
     def pool(self, rules: Rules) -> Pool:
         books = Books(self.ledger, self.page, self.memory_left, self.resident, rules.memory_limit_bytes)
         return Pool(
-            Names(self.find, self.hint, self.listed, self.about), Workshop(self.make, clock=LoopClock()), books, rules
+            Names(self.find, self.hint, self.listed, self.about),
+            Workshop(self.make, self.ask_lightly, clock=LoopClock()),
+            books,
+            rules,
         )
 
     def memory_left(self) -> int:

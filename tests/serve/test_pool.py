@@ -511,11 +511,12 @@ def test_unknown_names_are_not_kept(house: House) -> None:
     run_virtual(work())
 
 
-def test_a_kept_model_tells_what_it_saved(house: House) -> None:
+def test_a_model_is_kept_by_light_prompts_and_tells_what_it_saved(house: House) -> None:
     async def work() -> None:
         async with running(house, Rules(idle_timeout_ns=10 * S, keep_alive_ns=60 * S)) as pool:
             await use(pool, "a")
-            await wait(100)
+            await wait(150)
+            assert [round(at) for at in house.warmed] == [62, 122], "each minute after its last request"
             await use(pool, "a")
             tally = next(iter(pool.models.values())).tally
             assert (tally.loads, tally.kept_loads) == (1, 1)

@@ -53,7 +53,7 @@ def ps(*, as_json: bool) -> None:
     if as_json:
         emit_json("shortlist-service-models", told["models"])
         return
-    for line in table(told["models"]):
+    for line in (*table(told["models"]), *swap_lines(told["models"]), *kept_lines(told)):
         emit(line, asked_ascii=settings.ascii)
 
 
@@ -83,7 +83,7 @@ def status_lines(told: dict[str, Any]) -> list[str]:
         f" {units.size(max(0, told['room_bytes']))} {told['room_basis']}"
     )
     lines.append(f"  {told['in_use']} under way, {told['waiting']} waiting ({told['queue_limit']} may)")
-    return [*lines, *kept_lines(told), f"  log: {told['log']}"]
+    return [*lines, *swap_lines(told["models"]), *kept_lines(told), f"  log: {told['log']}"]
 
 
 def kept_lines(told: dict[str, Any]) -> list[str]:
@@ -96,6 +96,15 @@ def kept_lines(told: dict[str, Any]) -> list[str]:
     loads, saved = sum(row["kept_loads"] for row in told["models"]), sum(row["kept_ns"] for row in told["models"])
     won = f"saved {units.counted(loads, 'load')}, {units.duration(saved)}" if loads else "has saved nothing yet"
     return [f"  keep-alive every {units.duration(every)}: holds {units.size(held)}, {won}"]
+
+
+def swap_lines(rows: list[dict[str, Any]]) -> list[str]:
+    """How often models gave their memory to each other, and what loading took."""
+    swaps = sum(row["evictions"] for row in rows)
+    if not swaps:
+        return []
+    loads, took = sum(row["loads"] for row in rows), sum(row["loading_ns"] for row in rows)
+    return [f"  {units.counted(swaps, 'eviction')} so far; {units.counted(loads, 'load')} took {units.duration(took)}"]
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:

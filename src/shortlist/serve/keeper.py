@@ -6,17 +6,18 @@ then it wakes the pool.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from shortlist.clock import SYSTEM, Clock
 from shortlist.engines import Engine
-from shortlist.errors import EngineCrashed, EngineError, HostBusy, ServiceError, ShortlistError
+from shortlist.errors import EndpointError, EngineCrashed, EngineError, HostBusy, ServiceError, ShortlistError
 from shortlist.serve.books import Books
 from shortlist.serve.model import Model, Open
 from shortlist.serve.opening import Opening
 from shortlist.serve.refusals import crashed, gave_up, not_loaded, refuse
+from shortlist.serve.warmth import LIMIT_S
 from shortlist.units import duration, size
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Workshop:
     """How engines are made: a test puts its own in here."""
 
     make_engine: Callable[[Opening], Engine]
+    ask_lightly: Callable[[Open], Awaitable[None]]
     note_load: Callable[[Opening], None] = lambda _: None
     clock: Clock = SYSTEM
 
@@ -44,6 +46,7 @@ class Keeper:
         self._clock = workshop.clock
         self._opening: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
+        self._warming: set[asyncio.Task[None]] = set()
         self._watches: dict[Open, asyncio.Task[None]] = {}
 
     def load(self, model: Model) -> None:
@@ -59,6 +62,14 @@ class Keeper:
         log.info("%s: loading, %s of memory (%s)", model.label, size(model.charge_bytes), model.basis)
         _keep(self._opening, self._open(model))
 
+    def warm(self, model: Model, opened: Open) -> None:
+        """Send a light prompt, which nobody waits for."""
+        if not opened.warmed:
+            log.info("%s: kept with a light prompt now and then; it holds %s", model.label, size(model.charge_bytes))
+        opened.warmed_ns = self._clock.now_ns()
+        opened.warmed += 1
+        _keep(self._warming, self._warm(model, opened))
+
     def unload(self, model: Model, why: str) -> None:
         """Begin to unload. Requests that are in it are told `why`."""
         log.info("%s: unloading: %s", model.label, why)
@@ -72,7 +83,7 @@ class Keeper:
 
     async def close_all(self, models: Mapping[str, Model]) -> None:
         """End what is under way and every engine."""
-        ended = (*self._opening, *self._watches.values())
+        ended = (*self._opening, *self._warming, *self._watches.values())
         for task in ended:
             task.cancel()
         await asyncio.gather(*ended, *self._closing, return_exceptions=True)
@@ -100,6 +111,7 @@ class Keeper:
         model.state, model.wished_ns = "ready", None
         tally, took = model.tally, now - began
         tally.loads += 1
+        tally.loading_ns += took
         tally.load_ns = took if tally.load_ns is None else (tally.load_ns + took) / 2
         log.info("%s: ready after %s on %s", model.label, duration(took), endpoint.device or endpoint.engine)
         self._watches[opened] = asyncio.create_task(self._watch(model, opened), name=f"watch {model.label}")
@@ -117,6 +129,14 @@ class Keeper:
         log.warning("%s: not loaded, next try not before %s: %s", model.label, duration(pause_ns), full.message)
         refuse(model.load_wishes, full)  # who manages the service may know where its files are
         refuse(model.take_waiting(), model.error)
+
+    async def _warm(self, model: Model, opened: Open) -> None:
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                await self._workshop.ask_lightly(opened)
+        except (EndpointError, TimeoutError) as error:
+            if opened.ended is None:
+                log.warning("%s: its light prompt failed: %s", model.label, error)
 
     async def _close(self, model: Model) -> None:
         opened, model.open = model.open, None

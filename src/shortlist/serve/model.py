@@ -40,7 +40,8 @@ class Open:
     ended: ShortlistError | None = None
     requests: int = 0
     resident_bytes: int | None = None
-    poked_ns: int = 0
+    warmed_ns: int = 0
+    warmed: int = 0
 
 
 @dataclass(slots=True)
@@ -58,6 +59,7 @@ class Tally:
     decode_ns: int = 0
     service_ns: float | None = None
     load_ns: float | None = None
+    loading_ns: int = 0
     kept_loads: int = 0
     kept_ns: int = 0
 

@@ -3,49 +3,32 @@
 All state changes here, on the event loop, between two awaits: no lock is needed and none is held. Whatever happens (a
 request comes or ends, a load or an unload is over, a process dies, a deadline passes) wakes one task, whose `_step`
 looks at everything anew: it retires what is idle, decides who gets memory (`placing`, `books`), has engines opened and
-closed (`keeper`), and hands free slots to those that wait (`waiting`). The states of a model stand in `model`.
+closed (`keeper`), and hands free slots to those that wait (`desk`). The states of a model stand in `model`.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from shortlist.errors import BrokenStream, ConnectFailed, ConnectionClosed, EngineCrashed
 from shortlist.records import Generation
 from shortlist.serve.books import Books
+from shortlist.serve.desk import Desk
+from shortlist.serve.directory import Directory, Names
 from shortlist.serve.keeper import Keeper, Workshop
 from shortlist.serve.lease import Demand, Lease, Listed, Used
 from shortlist.serve.model import Model, Open
-from shortlist.serve.opening import Opening
 from shortlist.serve.placing import Placement, Room, Rules, place
-from shortlist.serve.refusals import again, queue_full, refuse, stopping, too_large
-from shortlist.serve.waiting import Ticket, make_place
+from shortlist.serve.refusals import again, refuse, stopping, too_large
 from shortlist.units import duration
 
 log = logging.getLogger(__name__)
 
-_CRASH_WAIT_NS = 2 * 10**9
+_CRASH_WAIT_NS = 10**9
 _MEASURE_NS = 5 * 10**9
-_MOST_NAMES = 1000
-_UNMEASURED_SERVICE_NS = 5e9
 _ORDINARY = Generation()
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """How names are looked up; all may take their time.
-
-    The opening behind one; what would fit instead; what there is, and one of them, by which are loaded now.
-    """
-
-    find: Callable[[str], Awaitable[Opening]]
-    hint: Callable[[Opening, int], Awaitable[str | None]]
-    listed: Callable[[frozenset[str]], Awaitable[tuple[Listed, ...]]]
-    about: Callable[[str, frozenset[str]], Awaitable[Listed]]
 
 
 class Pool:
@@ -53,13 +36,12 @@ class Pool:
 
     def __init__(self, names: Names, workshop: Workshop, books: Books, rules: Rules) -> None:
         self.rules = rules
-        self.models: dict[str, Model] = {}
         self.is_stopping = False
-        self._is_closed = False
-        self._names, self._clock, self._books = names, workshop.clock, books
+        self._is_closed = self._is_hurried = False
+        self._directory, self._clock, self._books = Directory(names), workshop.clock, books
+        self.models: Mapping[str, Model] = self._directory.models
         self._keeper = Keeper(workshop, books, self._wake)
-        self._known: OrderedDict[str, Model] = OrderedDict()
-        self._finding: dict[str, asyncio.Task[Opening]] = {}
+        self._desk = Desk(self.models, rules, workshop.clock, self._wake)
         self._wakes, self._changed = asyncio.Event(), asyncio.Event()
         self._main: asyncio.Task[None] | None = None
         self._telling: set[asyncio.Task[None]] = set()
@@ -73,7 +55,7 @@ class Pool:
         """
         self._books.open(self.models, port)
         for name in pinned:
-            model = await self._look_up(name)
+            model = await self._directory.look_up(name)
             model.is_pinned, model.wished_ns = True, self._now
         self._main = asyncio.create_task(self._run(), name="pool")
         return self._main
@@ -86,7 +68,7 @@ class Pool:
         self._wake()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.rules.drain_ns / 1e9):
-                while any(model.in_use for model in self.models.values()):
+                while any(model.in_use for model in self.models.values()) and not self._is_hurried:
                     await self._changed.wait()
         self._is_closed = True
         self._wake()
@@ -95,13 +77,19 @@ class Pool:
         await self._keeper.close_all(self.models)
         self._books.close()
 
+    def hurry(self) -> None:
+        """A stop that is under way waits for no request any more."""
+        self._is_hurried = True
+        self._wake()
+
     # --- leases -----------------------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
     async def lease(self, name: str, demand: Demand) -> AsyncIterator[Lease]:
         """See `lease.Models`. A broken connection inside the block comes out as what ended the engine, if that did."""
         began = self._now
-        model, opened = await self._enter(name, demand)
+        model = await self._model(name)
+        opened = await self._desk.enter(model, demand.client)
         entered = self._now
         try:
             yield _lease(model, opened, began, entered)
@@ -112,7 +100,7 @@ class Pool:
                 raise
             raise again(opened.ended) from error
         finally:
-            self._leave(model, opened, self._now - entered)
+            self._desk.leave(model, opened, self._now - entered)
 
     def used(self, lease: Lease, used: Used) -> None:
         """Count a finished request."""
@@ -129,126 +117,33 @@ class Pool:
 
     async def listed(self) -> tuple[Listed, ...]:
         """See `lease.Models`."""
-        return await self._names.listed(self._loaded)
+        return await self._directory.listed()
 
     async def about(self, name: str) -> Listed:
         """See `lease.Models`."""
-        return await self._names.about(name, self._loaded)
+        return await self._directory.about(name)
 
     @property
     def room(self) -> Room:
         """What is free for one more model."""
         return self._books.room()
 
-    @property
-    def _loaded(self) -> frozenset[str]:
-        return frozenset(model.label for model in self.models.values() if model.state == "ready")
-
-    async def _enter(self, name: str, demand: Demand) -> tuple[Model, Open]:
-        model = await self._model(name)
-        if model.open is not None and model.free_slots > 0 and not len(model.queue):
-            return model, self._grant(model, model.open)
-        ticket = Ticket(demand.client, self._now, asyncio.get_running_loop().create_future())
-        self._add(model, ticket)
-        self._wake()
-        try:
-            opened: Open = await ticket.granted
-        except asyncio.CancelledError:
-            if ticket.granted.cancelled() or ticket.granted.exception() is not None:
-                model.queue.remove(ticket)
-                self._wake()
-            else:  # it was granted in the moment in which its client went
-                self._leave(model, ticket.granted.result(), None)
-            raise
-        return model, opened
-
-    def _add(self, model: Model, ticket: Ticket) -> None:
-        queues = [m.queue for m in self.models.values()]
-        waiting = sum(map(len, queues))
-        if waiting >= self.rules.queue_limit:
-            gives_way = make_place(queues, ticket.client) or ticket
-            gives_way.refuse(queue_full(model, waiting, self._expected_s(model)))
-            if gives_way is ticket:
-                return
-        model.queue.add(ticket)
-
-    def _grant(self, model: Model, opened: Open) -> Open:
-        now = self._now
-        if now - opened.last_used_ns >= self.rules.idle_timeout_ns:  # it would be gone, but for keep-alive or its pin
-            model.tally.kept_loads += 1
-            model.tally.kept_ns += round(model.tally.load_ns or 0)
-        opened.in_use += 1
-        opened.requests += 1
-        opened.last_used_ns = now
-        return opened
-
-    def _leave(self, model: Model, opened: Open, took_ns: int | None) -> None:
-        opened.in_use -= 1
-        opened.last_used_ns = self._now
-        if took_ns is not None:
-            model.tally.requests += 1
-            before = model.tally.service_ns
-            model.tally.service_ns = took_ns if before is None else before + (took_ns - before) / 8
-        if opened is model.open:
-            self._hand_out(model)
-        if opened.in_use == 0 or opened is not model.open:
-            self._wake()
-
-    def _hand_out(self, model: Model) -> None:
-        """Free slots to those that wait."""
-        while model.free_slots > 0 and model.open is not None:
-            ticket = model.queue.take()
-            if ticket is None:
-                return
-            ticket.granted.set_result(self._grant(model, model.open))
-
-    def _expected_s(self, model: Model) -> int:
-        """How long one more would wait, by what requests and loads took so far."""
-        service_ns = model.tally.service_ns or _UNMEASURED_SERVICE_NS
-        load_ns = 0 if model.state == "ready" else model.tally.load_ns or 0
-        total_ns = load_ns + service_ns * (len(model.queue) / model.opening.spec.parallel + 1)
-        return max(1, min(600, round(total_ns / 1e9)))
-
-    # --- names ------------------------------------------------------------------------------------------------------
-
     async def _model(self, name: str) -> Model:
         """The model of a name. Raises what finding it raises, and what stands in the way of its being loaded."""
         if self.is_stopping:
             raise stopping()
-        model = self._known.get(name)
-        if model is None or model.state in ("absent", "failed"):
-            model = await self._look_up(name)
+        model = await self._directory.find(name)
         if self.is_stopping:
             raise stopping()
         if model.state == "failed" and model.error is not None and self._now < model.retry_ns:
             raise again(model.error, model.retry_ns - self._now)
         return model
 
-    async def _look_up(self, name: str) -> Model:
-        """Anew for each load: files, licence policy and models.json may have changed. Many askers are one search."""
-        task = self._finding.get(name)
-        if task is None:
-            task = self._finding[name] = asyncio.ensure_future(self._find(name))
-            task.add_done_callback(lambda _: self._finding.pop(name, None))
-        opening = await asyncio.shield(task)
-        model = self.models.get(opening.key)
-        if model is None:
-            model = self.models[opening.key] = Model(opening)
-        elif model.state in ("absent", "failed"):
-            model.opening = opening
-        self._known[name] = model
-        if len(self._known) > _MOST_NAMES:
-            self._known.popitem(last=False)
-        return model
-
-    async def _find(self, name: str) -> Opening:
-        return await self._names.find(name)
-
     # --- the management's wishes ------------------------------------------------------------------------------------
 
     async def load(self, name: str) -> Model:
         """Load a model without asking it anything; returns when it is ready. Raises as `lease`; a back-off is ended."""
-        model = await self._look_up(name)
+        model = await self._directory.find(name)
         model.retry_ns = 0
         model = await self._model(name)
         if model.state != "ready":
@@ -261,7 +156,7 @@ class Pool:
 
     async def unload(self, name: str, *, force: bool = False) -> Model:
         """Unload a model when the requests in it have ended, or at once with `force`; then return. Its pin is gone."""
-        model = await self._look_up(name)
+        model = await self._directory.find(name)
         await self._let_go([model], force=force)
         return model
 
@@ -304,9 +199,9 @@ class Pool:
 
     def _step(self) -> int | None:
         """Bring everything up to date; when to look again at the latest."""
-        deadlines = [self._measure(), self._retire(), self._place()]
+        deadlines = [self._measure(), self._retire(), self._warm(), self._place()]
         for model in self.models.values():
-            self._hand_out(model)
+            self._desk.hand_out(model)
         return min((d for d in deadlines if d is not None), default=None)
 
     def _measure(self) -> int | None:
@@ -333,6 +228,22 @@ class Pool:
                 self._keeper.unload(model, f"idle for {duration(self.rules.idle_timeout_ns)}")
             else:
                 due.append(end)
+        return min(due, default=None)
+
+    def _warm(self) -> int | None:
+        """Send a light prompt to what nobody has asked for so long; when the next one is due."""
+        every = self.rules.keep_alive_ns
+        if every is None:
+            return None
+        due = []
+        for model in self.models.values():
+            if model.open is None or not model.is_idle:
+                continue
+            next_ns = max(model.open.last_used_ns, model.open.warmed_ns) + every
+            if next_ns <= self._now:
+                self._keeper.warm(model, model.open)
+                next_ns = self._now + every
+            due.append(next_ns)
         return min(due, default=None)
 
     def _place(self) -> int | None:
@@ -377,7 +288,7 @@ class Pool:
 
     async def _refuse_too_large(self, model: Model, waiting: "list[asyncio.Future[Any]]") -> None:
         room, beside = self._books.room(), self._books.beside(model)
-        hint = await self._names.hint(model.opening, room.bytes)
+        hint = await self._directory.names.hint(model.opening, room.bytes)
         error = too_large(model, room, beside, hint)
         log.warning("%s", error.message)
         refuse(waiting, error)

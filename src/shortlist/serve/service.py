@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from shortlist.ledger import Ledger, own_page
 from shortlist.serve.app import build_app
 from shortlist.serve.books import Books
 from shortlist.serve.call import ASGI, State
+from shortlist.serve.directory import Names
 from shortlist.serve.files import Files, Running
 from shortlist.serve.guard import Guard
 from shortlist.serve.host import free_bytes, port_owner, resident_bytes
@@ -32,8 +34,10 @@ from shortlist.serve.manage import Management
 from shortlist.serve.openai import OPERATIONS
 from shortlist.serve.opening import Opening, Openings
 from shortlist.serve.placing import Rules
-from shortlist.serve.pool import Names, Pool
+from shortlist.serve.pool import Pool
 from shortlist.serve.server import LOOPBACK, Listen, Server
+from shortlist.serve.upstream import Upstreams
+from shortlist.serve.warmth import ask_lightly
 from shortlist.settings import Settings
 from shortlist.units import duration
 
@@ -48,7 +52,9 @@ class Service:
         self._flags = dict(flags or {})
         self._files = Files(settings.home)
         self._openings = Openings(settings, folder)
+        self._warming = Upstreams()
         self._stopping = asyncio.Event()
+        self._pool: Pool | None = None
         self._started_ns = wall_ns()
         self._running: Running | None = None
 
@@ -56,7 +62,7 @@ class Service:
         """Serve until a signal or an order to stop. Raises ServiceError, and what finding a pinned model raises."""
         with self._files.held():
             token = self._files.make_token()
-            pool = self._make_pool()
+            pool = self._pool = self._make_pool()
             state = State(pool, guard=Guard(token=token))
             server = Server(self._app(pool, state), Listen(self._hosts(), self._settings.port))
             await self._open_door(server)
@@ -76,7 +82,9 @@ class Service:
                 main.result()
 
     def stop(self) -> None:
-        """Begin to end; a second call changes nothing."""
+        """Begin to end; the second time, without waiting for requests."""
+        if self._stopping.is_set() and self._pool is not None:
+            self._pool.hurry()
         self._stopping.set()
 
     def about(self) -> dict[str, Any]:
@@ -137,7 +145,7 @@ class Service:
         async def about(name: str, loaded: frozenset[str]) -> Listed:
             return await asyncio.to_thread(openings.about, name, loaded)
 
-        workshop = Workshop(_make_engine, openings.note)
+        workshop = Workshop(_make_engine, partial(ask_lightly, self._warming), openings.note)
         return Pool(Names(find, hint, listed, about), workshop, books, rules)
 
     def _app(self, pool: Pool, state: State) -> ASGI:
