@@ -57,6 +57,7 @@ def test_the_plan_shows_the_grid_and_runs_nothing(capsys: pytest.CaptureFixture[
         (["nobody"], UnknownName, "nobody"),
         ([MODEL, "--budget", "5s"], BadInput, "too short"),
         ([MODEL, "--engine", "x"], UnknownName, "engine 'x'"),
+        ([MODEL, "--engine", "fake"], BadInput, "nothing to try: fake"),
         ([MODEL, "--variant", "y"], BadInput, "--variant"),
         ([MODEL, "--prompts", "none.json"], InvalidFile, "none.json"),
     ],

@@ -148,7 +148,13 @@ def _lay_out(settings: Settings, options: Mapping[str, Any]) -> _Task:
         tuple(flag for flag, is_on in flags if is_on),
     )  # fmt: skip
     grid = grid_of(engines, asked, prompts, settings.concurrency)
-    return _Task(here, subject, grid, other_settings(others), before, budget_ns)
+    beside = other_settings(others)
+    if len(grid) + len(beside) < 2:
+        raise BadInput(
+            f"there is nothing to try: {' and '.join(engines)} can be told nothing that is left open",
+            hint="leave out what is set (--threads ...), or name another --engine beside it",
+        )
+    return _Task(here, subject, grid, beside, before, budget_ns)
 
 
 _OUR_PROMPTS = Path(profiles.__file__).with_name("tune") / "prompts.json"
