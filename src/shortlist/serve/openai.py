@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from shortlist.serve import checks, completions, embeddings, tokens
+from shortlist.serve import checks, completions, embeddings, responses, tokens
 from shortlist.serve.bodies import bare_logprobs, chat_body, seeded
 from shortlist.serve.call import Call, Operation
 from shortlist.serve.features import check_lease
@@ -77,6 +77,7 @@ _OPERATIONS = (
     Operation("POST", "/v1/chat/completions", chat, "One answer to a conversation.", ChatRequest),
     *completions.OPERATIONS,
     *embeddings.OPERATIONS,
+    *responses.OPERATIONS,
     *tokens.OPERATIONS,
 )
 OPERATIONS = tuple(replace(operation, access="key") for operation in _OPERATIONS)
