@@ -6,7 +6,7 @@ from typing import Any
 
 from shortlist.clock import wall_ns
 from shortlist.errors import ConnectionClosed
-from shortlist.serve import checks, schema
+from shortlist.serve import answers, checks, schema
 from shortlist.serve.bodies import chat_body, streamed
 from shortlist.serve.call import Call, Operation
 from shortlist.serve.composing import Composer, encoded
@@ -138,5 +138,12 @@ async def _stream(call: Call, lease: Lease, asked: ChatRequest, composer: Compos
 
 
 OPERATIONS = (
-    Operation("POST", "/v1/responses", respond, "An answer to an input, nothing of which is kept.", ResponseRequest),
+    Operation(
+        "POST",
+        "/v1/responses",
+        respond,
+        "An answer to an input, nothing of which is kept.",
+        ResponseRequest,
+        answers.Response,
+    ),
 )
