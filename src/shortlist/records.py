@@ -180,6 +180,20 @@ class EngineOptions:
     prefix_cache: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What differs from an engine's defaults, as people read and type it: `threads=2`, `speculation=ngram`."""
+        plain = {
+            "device": None if self.device == "auto" else self.device,
+            "threads": self.threads,
+            "context": self.context,
+            "kv_type": self.kv_type,
+            "gpu_layers": self.gpu_layers,
+            "prefix_cache": "on" if self.prefix_cache else None,
+            **dict(sorted(self.extra.items())),
+        }
+        return tuple(f"{name}={value}" for name, value in plain.items() if value is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

@@ -164,6 +164,15 @@ class Settings:
     context: int | None = _setting(
         _number(int, 16, 10**8), None, "tokens of context for each request; unset: the model's, 4096 at most"
     )
+    kv_type: str | None = _setting(
+        _text, None, "type of the numbers in the KV cache, as q8_0; unset: the engine's own (f16)"
+    )
+    gpu_layers: int | None = _setting(
+        _number(int, 0, 10_000), None, "layers of the model that a GPU computes; unset: all, where there is one"
+    )
+    speculation: str | None = _setting(
+        _text, None, "guess tokens ahead and check them at once: off, ngram, or ngram:N:M; unset: off"
+    )
     memory_limit: int | None = _setting(
         _size, None, "memory that models may take in all, as 4GB; unset: what is free, and what control groups allow"
     )

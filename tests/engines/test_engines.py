@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from dataclasses import fields
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,7 +69,12 @@ def test_finding_an_engine_imports_no_library_of_it() -> None:
 def test_an_option_that_would_be_ignored_is_refused() -> None:
     refuse_options("remote", EngineOptions(), "so")
     refuse_options("remote", EngineOptions(threads=2), "so", frozenset({"threads"}))
-    for options in (EngineOptions(device="cpu"), EngineOptions(threads=2), EngineOptions(extra={"a": "b"})):
+    every: dict[str, Any] = {
+        "device": "cpu", "threads": 2, "context": 9, "kv_type": "f16", "gpu_layers": 0, "prefix_cache": True,
+        "extra": {"a": "b"},
+    }  # fmt: skip
+    assert set(every) == {field.name for field in fields(EngineOptions)}
+    for options in (EngineOptions(**{name: value}) for name, value in every.items()):
         with pytest.raises(BadInput, match="so"):
             refuse_options("remote", options, "so")
 

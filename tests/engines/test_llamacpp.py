@@ -14,10 +14,12 @@ import psutil
 import pytest
 
 from shortlist.clock import sleep_blocking_ns
+from shortlist.demo import demo_model_path, demo_prompts_path
 from shortlist.engines import EngineContext, LoadSpec
 from shortlist.engines.llamacpp import LlamaCpp
 from shortlist.errors import BadInput, DeviceMismatch, EngineError, EngineNotReady, InvalidModel, UnknownName
 from shortlist.process import child_environment
+from shortlist.quality.prompts import load_prompts
 from shortlist.records import Endpoint, EngineOptions, Generation, Variant
 
 pytestmark = pytest.mark.engine
@@ -209,6 +211,30 @@ def test_kv_types_are_taken(model: Path, tmp_path: Path, kv_type: str) -> None:
     with_model(load_spec(model, tmp_path, EngineOptions(threads=1, kv_type=kv_type)), use)
 
 
+def test_greedy_answers_are_the_same_with_speculation_and_tokens_were_guessed(tmp_path: Path) -> None:
+    """The demo's thirty prompts on its largest model, character for character."""
+    prompts = load_prompts(demo_prompts_path())
+    answers: list[list[str]] = []
+    guessed = []
+
+    async def use(engine: LlamaCpp, endpoint: Endpoint) -> None:
+        texts = []
+        for prompt in prompts:
+            messages = [{"role": one.role, "content": one.content} for one in prompt.messages]
+            reply = await chat(engine, endpoint, "", messages=messages, max_tokens=60)
+            texts.append(reply["choices"][0]["message"]["content"])
+            guessed.append(reply["timings"].get("draft_n", 0))
+        answers.append(texts)
+
+    kinds: tuple[dict[str, str], ...] = ({}, {"speculation": "ngram:3:8"})
+    for extra in kinds:
+        assert sum(guessed) == 0
+        options = EngineOptions(threads=1, extra=extra)
+        with_model(load_spec(demo_model_path("notes-large"), tmp_path, options), use)
+    assert answers[0] == answers[1]
+    assert sum(guessed) > 0
+
+
 # --- as it fails ----------------------------------------------------------------------------------------------------
 
 
@@ -237,6 +263,7 @@ def test_what_llama_cpp_says_of_a_failed_load_is_quoted(model: Path, tmp_path: P
         (EngineOptions(device="cpu", gpu_layers=3), BadInput),
         (EngineOptions(extra={"turbo": "1"}), UnknownName),
         (EngineOptions(extra={"batch": "many"}), BadInput),
+        (EngineOptions(extra={"speculation": "draft"}), BadInput),
     ],
 )
 def test_options_that_cannot_be_met_are_refused(

@@ -15,7 +15,7 @@ from typing import Literal
 
 from shortlist.bench.again import Attempts, Repeat, Send, Watch
 from shortlist.bench.dimensions import COLD, Dimensions, load_kind
-from shortlist.bench.job import NO_WATCH, Job, load_spec
+from shortlist.bench.job import NO_WATCH, NONCE, Job, load_spec
 from shortlist.bench.progress import BlockOver, BlockStarted, Loaded, Measured, Progress, Warned
 from shortlist.bench.residents import Residents
 from shortlist.clock import wall_ns
@@ -239,7 +239,8 @@ class Blocks:
     def _request(self, engine: Engine, endpoint: Endpoint, prompt: Prompt, cell: Cell | None) -> PlannedRequest:
         generation = self._plan.suite.generation
         # A deterministic run repeats its requests as they are: what an endpoint's cache does to them is said instead.
-        is_unlike = engine.needs_nonce and DETERMINISTIC not in self._job.info.flags
+        flags = self._job.info.flags
+        is_unlike = (engine.needs_nonce or NONCE in flags) and DETERMINISTIC not in flags
         nonce = uuid7(wall_ns())[-12:] if is_unlike else None
         body = request_body(endpoint.model, prompt, generation, engine.extra_body(generation), nonce=nonce)
         phase: Phase = "measure" if cell else "warmup"

@@ -20,6 +20,9 @@ START_LIMIT_NS = 600 * 10**9
 NO_WATCH = "no-watch"
 """The stamp of a run that looked for no disturbance."""
 
+NONCE = "nonce"
+"""The stamp of a run in which a random text goes before each prompt, of every candidate alike."""
+
 
 @dataclass(slots=True)
 class Patience:

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 
-from shortlist.engines import COMMAND, EngineContext, command_of, takes_names
+from shortlist.bench.variations import Variation
+from shortlist.engines import COMMAND, EngineContext, command_of, find_engine, format_of, takes_names
+from shortlist.engines.asking import plain
 from shortlist.errors import (
     BadInput,
     DoesNotFit,
@@ -23,6 +26,7 @@ from shortlist.records import (
     CandidateResult,
     CandidateStatus,
     EngineOptions,
+    Format,
     ModelCard,
     Variant,
     make_candidate,
@@ -54,6 +58,7 @@ class Opening:
     `settle`: what engine and options a model of ours is opened with in the end, by its label and variant (a profile).
     `library`: what names mean. `admit` is shown each model of ours by name before its file is looked for, and raises
     for one that the licence policy or this host's memory does not let in. `command`: what `--command` says.
+    `variations`: what each model is made into; `varied` is the one at hand.
     """
 
     engine: str
@@ -63,14 +68,25 @@ class Opening:
     admit: Callable[[Found], None] | None = None
     settle: Callable[[str, Variant, str, EngineOptions], tuple[str, EngineOptions]] | None = None
     command: str | None = None
+    variations: tuple[Variation, ...] = (Variation(),)
+    varied: Variation = Variation()
+
+    def of(self, varied: Variation) -> "Opening":
+        """How the candidate of one variation is opened."""
+        return replace(self, engine=varied.engine or self.engine, options=varied.over(self.options), varied=varied)
+
+    @property
+    def format(self) -> Format | None:
+        """The format that a model must have, where an engine was named as one of several."""
+        return None if self.varied.engine is None else format_of(self.engine)
 
 
 def make_roster(names: Iterable[str], listing: Listing | None, opening: Opening) -> Roster:
-    """Candidates for typed names and for a models.json's entries.
+    """Candidates for typed names and for a models.json's entries, one for each variation.
 
     A typed name that nobody knows is an error at once. A file that cannot be a model, an alias without a known source,
-    and what is not downloaded, not admitted or too large are left out with their reason as long as somebody else can
-    run; alone, the error is raised.
+    what is not downloaded, not admitted or too large, and what the engine of a variation cannot open are left out with
+    their reason as long as somebody else can run; alone, the error is raised.
     """
     named = list(dict.fromkeys(names))
     entries: list[tuple[str, ModelEntry | None]] = [(name, None) for name in named]
@@ -82,15 +98,16 @@ def make_roster(names: Iterable[str], listing: Listing | None, opening: Opening)
     paths: dict[str, Path] = {}
     left_out: list[CandidateResult] = []
     errors: list[ShortlistError] = []
-    for name, entry in entries:
+    for (name, entry), one in product(entries, map(opening.of, opening.variations)):
         try:
-            model = _model(name, entry, opening)
+            model = _fitting(name, entry, one)
         except (InvalidModel, *_LEFT_OUT) as error:
             errors.append(error)
             status: CandidateStatus = "failed" if isinstance(error, InvalidModel) else "skipped"
-            left_out.append(CandidateResult(name, Path(name).stem, status, error.message))
+            label, suffix = Path(name).stem, one.varied.suffix
+            left_out.append(CandidateResult(name + suffix, label + suffix, status, error.message))
             continue
-        candidate = _candidate(model, opening, {c.label for c in candidates})
+        candidate = _candidate(model, one, {c.label for c in candidates})
         candidates.append(candidate)
         if model.path is not None:
             paths[candidate.id] = model.path
@@ -103,7 +120,24 @@ class _NoSource(BadInput):
     """An alias of models.json that does not say where its model comes from."""
 
 
-_LEFT_OUT = (_NoSource, NotDownloaded, DoesNotFit, LicenceRefused)
+class _CannotOpen(BadInput):
+    """A model, or a host, that the engine of a variation is not for."""
+
+
+_LEFT_OUT = (_NoSource, _CannotOpen, NotDownloaded, DoesNotFit, LicenceRefused)
+
+
+def _fitting(name: str, entry: ModelEntry | None, opening: Opening) -> ResolvedModel:
+    """The model, in the format of the engine that the variation names. Raises _CannotOpen, and as `_model`."""
+    if opening.varied.engine is not None:
+        info = find_engine(opening.engine)(EngineContext()).probe()
+        if not info.available:
+            raise _CannotOpen(f"engine {opening.engine} cannot be used here: {info.reason}")
+    model = _model(name, entry, opening)
+    if opening.format is not None and model.variant.format != opening.format:
+        told = f"{name} is {model.variant.format.upper()}, and engine {opening.engine} opens {opening.format.upper()}"
+        raise _CannotOpen(told, hint="shortlist model list --variants shows what there is")
+    return model
 
 
 def _model(name: str, entry: ModelEntry | None, opening: Opening) -> ResolvedModel:
@@ -127,9 +161,20 @@ def _model(name: str, entry: ModelEntry | None, opening: Opening) -> ResolvedMod
 
 
 def _admitted(name: str, opening: Opening) -> ResolvedModel:
+    name = _in_format(name, opening)
     if opening.admit is not None:
         opening.admit(find(name, opening.library))
     return resolve(name, opening.library)
+
+
+def _in_format(name: str, opening: Opening) -> str:
+    """The name of the model's variant in the format wanted, where its card has one and nothing more exact was typed."""
+    parsed = parse_name(name)
+    if opening.format is None or parsed.kind != "alias" or parsed.wanted is not None:
+        return name
+    card = opening.library.card(parsed)
+    has_one = card is not None and any(variant.format == opening.format for variant in card.variants)
+    return f"{name}@{opening.format}" if has_one else name
 
 
 def _is_known(name: str, library: Library) -> bool:
@@ -144,9 +189,9 @@ def _card(alias: str, entry: ModelEntry) -> ModelCard:
 
 
 def _candidate(model: ResolvedModel, opening: Opening, taken: set[str]) -> Candidate:
-    label, number = model.label, 2
+    label, number = model.label + opening.varied.suffix, 2
     while label in taken:
-        label, number = f"{model.label}-{number}", number + 1
+        label, number = f"{model.label}-{number}{opening.varied.suffix}", number + 1
     options = opening.options
     if opening.endpoint_url is not None:
         options = replace(options, extra={**options.extra, ENDPOINT: opening.endpoint_url})
@@ -156,4 +201,4 @@ def _candidate(model: ResolvedModel, opening: Opening, taken: set[str]) -> Candi
     command = command_of(engine, EngineContext(command=opening.command))
     if command is not None:
         options = replace(options, extra={**options.extra, COMMAND: command})
-    return make_candidate(label, model.label, engine, model.variant, options, model.card)
+    return make_candidate(label, model.label, engine, model.variant, plain(options), model.card)

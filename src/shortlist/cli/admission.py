@@ -18,6 +18,7 @@ def admission(
     that is kept.
     """
     from shortlist.cli.model_host import host_here, library_here
+    from shortlist.engines.asking import checked_kv_type
     from shortlist.models.catalogue import overlay
     from shortlist.models.fit import require_fit
     from shortlist.models.policy import accept, check
@@ -27,7 +28,7 @@ def admission(
     library = library_here(settings)
     if listing is not None:
         library = Library((library.cards | overlay(library.cards, listing, "models.json")).values())
-    host = host_here(settings, parallel=settings.concurrency)
+    host = host_here(settings, kv_type=checked_kv_type(settings.kv_type or "f16"), parallel=settings.concurrency)
 
     def admit(found: Found) -> None:
         if accept_licence and host.policy.action(found.card, find_licence(found.card)) == "review":

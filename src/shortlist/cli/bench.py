@@ -43,6 +43,9 @@ _SETTING_FLAGS = [
     click.option("--device", help="cpu, gpu or auto. [auto]"),
     click.option("--threads", type=int, help="Threads of the engine. [physical cores]"),
     click.option("--context", type=int, help="Tokens of context per request. [the model's, 4096 at most]"),
+    click.option("--kv-type", help="Type of the numbers in the KV cache: f16, q8_0, q4_0, ... [f16]"),
+    click.option("--gpu-layers", type=int, help="Layers that a GPU computes. [all, where there is one]"),
+    click.option("--speculation", help="Guess tokens ahead and check them: off, ngram, or ngram:N:M. [off]"),
     click.option("--profile/--no-profile", default=None, help="Use what `shortlist tune` found. [--profile]"),
     click.option(
         "--watch/--no-watch", default=None, help="Watch the host, and measure again what others disturbed. [watch]"
@@ -73,6 +76,7 @@ def _setting_flags(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--goodput", multiple=True, metavar="LIMIT", help="Count requests that kept this, as 'ttft<500ms'.")
 @click.option("--deterministic", is_flag=True, help="Pin all that moves answers; report what repeated.")
 @click.option("--prefix-cache", is_flag=True, help="Leave the engine's prompt cache on.")
+@click.option("--vs", multiple=True, metavar="KEY=A,B", help="Candidates that differ in this, as device=cpu,gpu.")
 @click.option("--allow-shared", is_flag=True, help="Go on beside a service that has models loaded; stamped.")
 @click.option("--cold", is_flag=True, help="Drop each model's file from memory before it is loaded.")
 @click.option("--budget", help="Most time for all of it, as 10m: rounds are cut to fit.")

@@ -23,7 +23,7 @@ class ByProfile:
         """The engine, and the options that it is to be opened with; a profile that is used, or not, is said."""
         if self._is_off or profiles.variant_digest(variant) is None:
             return engine, options
-        home = self._settings.home
+        home, given = self._settings.home, engine
         if self._settings.source("engine") == "default":
             engine = profiles.fastest_engine(home, variant, _version) or engine
         settled = profiles.settle(home, variant, engine, lambda: installed_version(engine), options)
@@ -31,7 +31,7 @@ class ByProfile:
             if note not in self._said:
                 self._said.add(note)
                 say(f"! {note}")
-        if settled.profile is not None or engine != self._settings.engine:
+        if settled.profile is not None or engine != given:
             self.used.append(label)
             say(f"Profile {label}: {_words(engine, settled)}; --no-profile leaves it out")
         return engine, settled.options

@@ -24,23 +24,27 @@ _WIDTH = 80
 @click.command(name="info")
 @click.argument("model")
 @click.option("--context", type=click.IntRange(16), help="Tokens of context to count memory with. [4096]")
-@click.option("--kv-type", default="f16", show_default=True, help="Type of the KV cache: f16, q8_0, q4_0, ...")
+@click.option("--kv-type", help="Type of the KV cache: f16, q8_0, q4_0, ... [f16]")
 @click.option("--licence", "licence_only", is_flag=True, help="Only the licences and what they ask.")
 @click.option("--ask-hub", is_flag=True, help="Ask the Hub for revision, sizes and digests, and keep them.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(*, model: str, context: int | None, kv_type: str, licence_only: bool, ask_hub: bool, as_json: bool) -> None:
+def command(
+    *, model: str, context: int | None, kv_type: str | None, licence_only: bool, ask_hub: bool, as_json: bool
+) -> None:
     """One model: facts with their sources, variants, fit, and what its licence asks.
 
     Works offline, from the catalogue and what is on this host. Only for an hf: name that nothing is known of, the
     header of the file is read on the Hub; and with --ask-hub its revision is resolved, and pinned from then on.
     """
     from shortlist.cli.model_host import host_here, library_here
+    from shortlist.engines.asking import checked_kv_type
     from shortlist.models.contact import pin_now
     from shortlist.models.refs import find
     from shortlist.models.rows import make_row
 
     settings = settings_file.load()
-    library, host = library_here(settings), host_here(settings, context=context, kv_type=checked_kv_type(kv_type))
+    numbers = checked_kv_type(kv_type or settings.kv_type or "f16")
+    library, host = library_here(settings), host_here(settings, context=context, kv_type=numbers)
     found = find(model, library)
     if ask_hub:
         for note in pin_now(found, settings.home):
@@ -73,16 +77,6 @@ def with_remote_fit(row: "Row", host: "Host") -> "Row":
         say(f"note: memory is not predicted: {error.message}")
         return row
     return row if fit is None else replace(row, fit=fit, is_fitting=fit.needed_bytes <= host.room.bytes)
-
-
-def checked_kv_type(kv_type: str) -> str:
-    """A type that the KV cache can have. Raises UnknownName."""
-    from shortlist.engines.llamacpp import KV_TYPES
-    from shortlist.errors import UnknownName
-
-    if kv_type.lower() not in KV_TYPES:
-        raise UnknownName("KV type", kv_type, KV_TYPES)
-    return kv_type.lower()
 
 
 def _worked_out(row: "Row", host: "Host") -> Json:

@@ -15,7 +15,7 @@ from shortlist import units
 from shortlist.cli.answers import AnswerWriter, answer_data, cut_notes, stats_line
 from shortlist.cli.output import emit, emit_json, say
 from shortlist.errors import BadInput, Interrupted
-from shortlist.records import EngineOptions, Generation, Json
+from shortlist.records import Generation, Json
 from shortlist.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ MAX_TOKENS = 1024
 _MOST_STDIN_BYTES = 16 * 10**6
 _SILENT_S = 3.0
 _START_LIMIT_NS = 600 * 10**9
-_SETTINGS = ("max_tokens", "temperature", "seed", "context", "threads", "device", "engine", "command", "endpoint",
-             "api_key_file", "timeout", "profile", "ascii")  # fmt: skip
+_SETTINGS = ("max_tokens", "temperature", "seed", "context", "threads", "device", "kv_type", "gpu_layers",
+             "speculation", "engine", "command", "endpoint", "api_key_file", "timeout", "profile", "ascii")  # fmt: skip
 
 
 @click.command(name="run")
@@ -44,6 +44,9 @@ _SETTINGS = ("max_tokens", "temperature", "seed", "context", "threads", "device"
 @click.option("--context", type=int, help="Tokens of context. [the model's, 4096 at most]")
 @click.option("--threads", type=int, help="Threads of the engine. [physical cores]")
 @click.option("--device", help="cpu, gpu or auto. [auto]")
+@click.option("--kv-type", help="Type of the numbers in the KV cache: f16, q8_0, q4_0, ... [f16]")
+@click.option("--gpu-layers", type=int, help="Layers that a GPU computes. [all, where there is one]")
+@click.option("--speculation", help="Guess tokens ahead and check them: off, ngram, or ngram:N:M. [off]")
 @click.option("--engine", help="What opens model files. [llamacpp]")
 @click.option("--profile/--no-profile", default=None, help="Use what `shortlist tune` found. [--profile]")
 @click.option("--command", metavar="TEMPLATE", help="Program to start, as 'llama-server -m {model} --port {port}'.")
@@ -162,6 +165,7 @@ def prepare(settings: Settings, model: str, *, accept_licence: bool = False) -> 
     from shortlist.cli.admission import admission
     from shortlist.cli.by_profile import ByProfile
     from shortlist.engines import EngineContext, LoadSpec, find_engine, takes_names
+    from shortlist.engines.asking import asked_options
     from shortlist.engines.remote import base_url
     from shortlist.models.refs import find, resolve
     from shortlist.models.usage import note_use
@@ -170,12 +174,8 @@ def prepare(settings: Settings, model: str, *, accept_licence: bool = False) -> 
     endpoint = base_url(settings.endpoint) if settings.endpoint else None
     context = EngineContext(endpoint, settings.api_key_file, command=settings.command)
     engine = find_engine("remote" if endpoint else settings.engine)(context)
-    options = EngineOptions(
-        device=settings.device,  # type: ignore[arg-type]  # the settings table allows these three only
-        threads=settings.threads,
-        context=settings.context,
-        prefix_cache=endpoint is None and settings.engine == "llamacpp",  # a chat's next question begins like its last
-    )
+    # a chat's next question begins like its last
+    options = asked_options(settings, prefix_cache=endpoint is None and settings.engine == "llamacpp")
     logs = settings.home / "logs"
     if endpoint or takes_names(settings.engine):
         limit_ns = settings.timeout if endpoint else _START_LIMIT_NS

@@ -11,6 +11,7 @@ from shortlist.cli.by_profile import ByProfile
 from shortlist.cli.choose import AskedNeeds, read_needs
 from shortlist.cli.output import emit, emit_json, say
 from shortlist.cli.shapes import deterministic, load_shape
+from shortlist.cli.varying import varied, with_varied
 from shortlist.errors import BadInput
 from shortlist.profiles import FLAG as PROFILE
 from shortlist.records import Candidate, Prompt
@@ -38,6 +39,7 @@ class Asked:
     budget: str | None = None
     fixed_tokens: int | None = None
     prefix_cache: bool = False
+    vs: tuple[str, ...] = ()
     repeats: int = 1
     goodput: tuple[str, ...] = ()
     deterministic: bool = False
@@ -67,7 +69,8 @@ def fresh(settings: Settings, asked: Asked, like: "Session | None" = None) -> "S
             hint="leave one of them out",
         )
     if asked.deterministic:
-        settings = deterministic(settings, prefix_cache=asked.prefix_cache)
+        settings = deterministic(settings, prefix_cache=asked.prefix_cache or "prefix_cache" in varied(asked.vs))
+    settings = with_varied(settings, asked.vs, prefix_cache=asked.prefix_cache)
     settle = ByProfile(settings, is_pinned=asked.deterministic)
     if like is None:
         roster, listing = _roster(settings, asked, settle)
@@ -76,7 +79,11 @@ def fresh(settings: Settings, asked: Asked, like: "Session | None" = None) -> "S
         roster = Roster(like.info.plan.candidates, like.paths, like.info.skipped)
         prompts = like.info.plan.suite.prompts
     suite, raced_by = _suite(settings, asked, prompts), read_needs(asked.needs) if asked.race else None
-    stamps = [*_stamps(settings, asked), *([PROFILE] if settle.used or (like and PROFILE in like.info.flags) else [])]
+    engines = frozenset(one.engine for one in roster.candidates)
+    stamps = [
+        *_stamps(settings, asked, engines),
+        *([PROFILE] if settle.used or (like and PROFILE in like.info.flags) else []),
+    ]
     session = new_session(suite, roster, asked.name, stamps, raced_by)
     if asked.resident:
         _check_resident(settings, asked, session)
@@ -101,29 +108,26 @@ def _check_resident(settings: Settings, asked: Asked, session: "Session") -> Non
 def _roster(settings: Settings, asked: Asked, settle: ByProfile) -> "tuple[Roster, Listing | None]":
     """Who is compared, and the models.json that says so."""
     from shortlist.bench.roster import Opening, make_roster
+    from shortlist.bench.variations import parse_variations
     from shortlist.cli.admission import admission
     from shortlist.engines import find_engine
+    from shortlist.engines.asking import asked_options
     from shortlist.engines.remote import base_url
     from shortlist.models.listing import load_listing
-    from shortlist.records import EngineOptions
 
     find_engine(settings.engine)
+    variations = parse_variations(asked.vs)
     listing = load_listing(asked.models_file) if asked.models_file else None
     names = asked.models or (() if listing else settings.models)
-    options = EngineOptions(
-        device=settings.device,  # type: ignore[arg-type]  # the settings table allows these three only
-        threads=settings.threads,
-        context=settings.context,
-        prefix_cache=asked.prefix_cache,
-    )
-    for flag in ("prefix_cache", "cold"):
+    options = asked_options(settings, prefix_cache=asked.prefix_cache)
+    for flag in ("prefix_cache", "cold", "vs"):
         if settings.endpoint and getattr(asked, flag):
             name = flag.replace("_", "-")
             raise BadInput(f"--{name} is for engines of ours; an endpoint decides for itself")
     # A user name or a key inside the URL is refused here, before anything is stored.
     endpoint = base_url(settings.endpoint) if settings.endpoint else None
     library, admit = admission(settings, listing, accept_licence=asked.accept_licence)
-    opening = Opening(_engine(settings), options, endpoint, library, admit, settle, settings.command)
+    opening = Opening(_engine(settings), options, endpoint, library, admit, settle, settings.command, variations)
     return make_roster(names, listing, opening), listing
 
 
@@ -131,16 +135,16 @@ def _engine(settings: Settings) -> str:
     return "remote" if settings.endpoint else settings.engine
 
 
-def _stamps(settings: Settings, asked: Asked) -> list[str]:
+def _stamps(settings: Settings, asked: Asked, engines: frozenset[str]) -> list[str]:
     from shortlist.bench.hold import ALLOW_SHARED
-    from shortlist.bench.job import NO_WATCH
+    from shortlist.bench.job import NO_WATCH, NONCE
     from shortlist.bench.known_truth import NO_SELFTEST
     from shortlist.engines import find_engine
 
     known = (
         ("prefix-cache", asked.prefix_cache),
         ("cold", asked.cold),
-        ("nonce", find_engine(_engine(settings)).needs_nonce and not asked.deterministic),
+        (NONCE, any(find_engine(name).needs_nonce for name in engines) and not asked.deterministic),
         ("deterministic", asked.deterministic),
         ("resident", asked.resident),
         (ALLOW_SHARED, asked.allow_shared),
@@ -221,6 +225,7 @@ _NOT_WITH_RESUME = (
     "name",
     "fixed_tokens",
     "prefix_cache",
+    "vs",
     "cold",
     "goodput",
     "deterministic",

@@ -83,8 +83,10 @@ _FIXED = {"temperature": 0.0, "concurrency": 1, "rate": None}
 def deterministic(settings: Settings, *, prefix_cache: bool) -> Settings:
     """The settings with everything pinned that is known to move answers. Raises BadInput for what contradicts it.
 
-    Threads become an explicit number, since kernels split sums by it; an endpoint decides its own.
+    Threads become an explicit number, since kernels split sums by it; an endpoint, or a program that is not ours,
+    decides its own.
     """
+    from shortlist.engines import format_of
     from shortlist.machine import default_threads
 
     for name, value in _FIXED.items():
@@ -100,6 +102,6 @@ def deterministic(settings: Settings, *, prefix_cache: bool) -> Settings:
         raise BadInput("--deterministic leaves the prompt cache off, and --prefix-cache would switch it on")
     if settings.rounds < 2:
         raise BadInput("--deterministic compares rounds, and one was asked", hint="--rounds 2")
-    if settings.threads is not None or settings.endpoint is not None:
+    if settings.threads is not None or settings.endpoint is not None or format_of(settings.engine) is None:
         return settings
     return replace(settings, threads=default_threads(), sources={**settings.sources, "threads": "--deterministic"})

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from shortlist.errors import BadInput, DeviceMismatch, EngineCrashed, EngineError, UnknownName
-from shortlist.records import Endpoint, EngineOptions, Generation, Variant
+from shortlist.records import Endpoint, EngineOptions, Format, Generation, Variant
 
 GROUP = "shortlist.engines"
 
@@ -30,6 +30,9 @@ _OURS = {
     "fake": "shortlist.engines.fake:Fake",
     "command": "shortlist.engines.command:Command",
 }
+
+
+_FORMATS: Mapping[str, Format] = {"llamacpp": "gguf", "onnx_genai": "onnx"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,11 @@ def find_engine(name: str) -> type[Engine]:
     return found  # type: ignore[no-any-return]  # a foreign package's word for it
 
 
+def format_of(name: str) -> Format | None:
+    """The one format that an engine of ours opens; None for an engine that is not bound to one, or not ours."""
+    return _FORMATS.get(name)
+
+
 @cache
 def installed_version(name: str) -> str | None:
     """The version that an engine's endpoints will report; read from its package where it names one, else by a probe.
@@ -202,6 +210,7 @@ def refuse_options(name: str, options: EngineOptions, reason: str, allowed: froz
         "context": options.context,
         "kv_type": options.kv_type,
         "gpu_layers": options.gpu_layers,
+        "prefix_cache": "on" if options.prefix_cache else None,
         "extra": ", ".join(sorted(options.extra)) or None,
     }
     for option, value in given.items():

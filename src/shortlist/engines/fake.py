@@ -6,11 +6,12 @@ It is complete when the engine was closed, and whenever no reply is under way.
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from shortlist import __version__
-from shortlist.engines import EngineContext, EngineInfo, LoadSpec
+from shortlist.engines import EngineContext, EngineInfo, LoadSpec, refuse_options
 from shortlist.engines.child_engine import ChildEngine
 from shortlist.engines.fake_script import FakeScript
 from shortlist.process import log_stem
@@ -36,11 +37,16 @@ class Fake(ChildEngine):
     async def open(self, spec: LoadSpec) -> Endpoint:
         """Start the server. Raises BadInput for a script that cannot be read."""
         self._refuse_second()
+        why = "it computes nothing; its script says what it does"
+        # Threads are taken: it answers alike on any number of them.
+        refuse_options(self.name, spec.options, why, frozenset({"device", "context", "threads"}))
         script = FakeScript.parse(spec.model)
+        if spec.options.context is not None:
+            script = replace(script, context=spec.options.context)
         self.write_log = Path(script.log or spec.log_dir / f"{log_stem(spec.label)}.writes.jsonl")
         context = {"context": script.context} if script.context else {}
         self._settings = {"write_log": str(self.write_log), **context}
-        config = {"script": spec.model, "log": str(self.write_log), "version": __version__}
+        config = {"script": asdict(script), "log": str(self.write_log), "version": __version__}
         child, ready = await self._open_child(MODULE, spec, config)
         return Endpoint(
             base_url=f"{ready.url}/v1",
@@ -49,7 +55,7 @@ class Fake(ChildEngine):
             engine=self.name,
             engine_version=ready.version,
             device=ready.device,
-            capabilities=("cached_tokens", "chat", "ignore_eos", "seed", "stream", "usage"),
+            capabilities=("cached_tokens", "chat", "ignore_eos", "seed", "stop", "stream", "usage"),
         )
 
     def request_headers(self) -> Mapping[str, str]:

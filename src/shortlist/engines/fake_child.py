@@ -181,7 +181,7 @@ class Server:
 
 
 def _main(config: dict[str, Any], report: Report) -> None:
-    script = FakeScript.parse(config["script"])
+    script = FakeScript(**config["script"])
     began = monotonic_ns()
     sleep_blocking_ns(script.load)
     if script.fail == "start":

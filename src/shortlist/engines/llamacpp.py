@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from shortlist.engines import EngineContext, EngineInfo, LoadSpec
+from shortlist.engines.asking import SPECULATION, checked_kv_type, ngram_sizes
 from shortlist.engines.child_engine import ChildEngine
 from shortlist.errors import BadInput, UnknownName
 from shortlist.machine import default_threads
@@ -16,7 +17,6 @@ from shortlist.records import Endpoint, EngineOptions, Generation
 
 MODULE = "shortlist.engines.llamacpp_child"
 MAX_DEFAULT_CONTEXT = 4096
-KV_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 EXTRAS = ("batch", "cache_ram", "embeddings", "threads_batch", "ubatch")
 """`cache_ram`: MiB for prompts that left their slot, where the prefix cache is on; llama.cpp's own is 8192.
 `embeddings`: 1 opens the model for vectors, and for nothing else."""
@@ -33,7 +33,7 @@ class LlamaCpp(ChildEngine):
     """llama.cpp, the default engine. Prefix cache and the RAM cache of prompts are off unless asked for."""
 
     name: ClassVar[str] = "llamacpp"
-    tunable: ClassVar[tuple[str, ...]] = ("threads", "batch", "ubatch", "kv_type")  # what `tune` may try
+    tunable: ClassVar[tuple[str, ...]] = ("threads", "speculation", "batch", "ubatch", "kv_type")  # what `tune` may try
     package: ClassVar[str] = "xllamacpp"  # its version is the engine's (`installed_version`)
 
     def __init__(self, context: EngineContext) -> None:  # noqa: ARG002 - engines are constructed alike
@@ -106,8 +106,9 @@ class LlamaCpp(ChildEngine):
             "context": _context(spec.label, spec.path, options),
             "parallel": spec.parallel,
             "gpu_layers": _gpu_layers(spec.label, options),
-            "kv_type": _kv_type(options),
+            "kv_type": checked_kv_type(options.kv_type or "f16"),
             "prefix_cache": options.prefix_cache,
+            **_speculation(options),
             **_extras(options),
         }
         if settings.get("embeddings"):
@@ -150,18 +151,22 @@ def _gpu_layers(label: str, options: EngineOptions) -> int:
     return _ALL_LAYERS if options.gpu_layers is None else options.gpu_layers
 
 
-def _kv_type(options: EngineOptions) -> str:
-    kv_type = (options.kv_type or "f16").lower()
-    if kv_type not in KV_TYPES:
-        raise UnknownName("KV type", kv_type, KV_TYPES)
-    return kv_type
+def _speculation(options: EngineOptions) -> dict[str, int | str | bool]:
+    """What the child is told of it: nothing where it is off."""
+    sizes = ngram_sizes(options.extra.get(SPECULATION, "off"))
+    if sizes is None:
+        return {}
+    looked_up, guessed = sizes
+    told = {SPECULATION: "ngram", "ngram_looked_up": looked_up, "ngram_guessed": guessed}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _extras(options: EngineOptions) -> dict[str, int]:
-    for key, value in options.extra.items():
+    given = {key: value for key, value in options.extra.items() if key != SPECULATION}
+    for key, value in given.items():
         if key not in EXTRAS:
-            raise UnknownName("option of engine llamacpp", key, EXTRAS)
+            raise UnknownName("option of engine llamacpp", key, (*EXTRAS, SPECULATION))
         least = 0 if key in ("cache_ram", "embeddings") else 1
         if not value.isascii() or not value.isdigit() or int(value) < least:
             raise BadInput(f"option {key} of engine llamacpp is a number of at least {least}, not {value!r}")
-    return {key: int(value) for key, value in options.extra.items()}
+    return {key: int(value) for key, value in given.items()}

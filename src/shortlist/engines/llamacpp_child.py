@@ -48,10 +48,19 @@ def _parameters(xllamacpp: Any, config: dict[str, Any], gpu_layers: int) -> Any:
         p.embedding = True
         if config["pooling"] == "mean":
             p.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    if config.get("speculation") == "ngram":
+        _guess_ahead(xllamacpp, p, config)
     p.warmup = True  # one pass at load time, so that the first request does not fault the weights in
     p.verbosity = _WARNINGS
     _lock_down(p, config["key"])
     return p
+
+
+def _guess_ahead(xllamacpp: Any, p: Any, config: dict[str, Any]) -> None:
+    """What stood after the last tokens where they stood before is guessed to stand there again, and checked at once."""
+    p.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
+    p.speculative.ngram_simple.size_n = config.get("ngram_looked_up", p.speculative.ngram_simple.size_n)
+    p.speculative.ngram_simple.size_m = config.get("ngram_guessed", p.speculative.ngram_simple.size_m)
 
 
 def _lock_down(p: Any, key: str) -> None:

@@ -122,6 +122,7 @@ def _row(summary: RunSummary, one: CandidateSummary) -> dict[str, Cell]:
     row["token_basis"] = "/".join(one.token_basis) or None
     row["measuring_error_s"] = None if summary.measuring_error is None else summary.measuring_error.error_ns / 1e9
     row["level"] = summary.level
+    row["options"] = " ".join(one.options) or None
     row["candidate"] = one.candidate
     row["run"] = summary.run
     return row

@@ -115,8 +115,38 @@ def notes(summary: RunSummary) -> tuple[str, ...]:
         if failed is not None and failed.point and candidate.status == "partial":
             upper = f", at most {failed.high * 100:.1f} %" if failed.high is not None else ""
             found.append(f"{candidate.label}: {failed.point * 100:.1f} % of its requests failed{upper}")
+    found += opened_with(summary)
+    found += one_model_lines(summary)
     found += disturbance_notes(summary)
     return tuple(found)
+
+
+def opened_with(summary: RunSummary) -> list[str]:
+    """What the candidates' engines were told beside the defaults; nothing where they were told nothing."""
+    grouped: dict[tuple[str, ...], list[str]] = {}
+    for one in summary.candidates:
+        if one.status != "skipped":
+            grouped.setdefault(one.options, []).append(one.label)
+    return [
+        f"{'engines' if len(grouped) == 1 else ', '.join(labels)} opened with {', '.join(options)}"
+        for options, labels in grouped.items()
+        if options
+    ]
+
+
+def one_model_lines(summary: RunSummary) -> list[str]:
+    """Whether another way of opening one model changed its greedy answers."""
+    found: list[str] = []
+    alike: dict[tuple[str, int], list[str]] = {}
+    for one in summary.one_model:
+        label, against = summary.label_of(one.candidate), summary.label_of(one.against)
+        if one.differing:
+            found.append(f"{label} answers {len(one.differing)} of {one.prompts} prompts otherwise than {against}")
+        else:
+            alike.setdefault((against, one.prompts), []).append(label)
+    for (against, prompts), labels in alike.items():
+        found.append(f"the same answers as {against} to all of {counted(prompts, 'prompt')}: {', '.join(labels)}")
+    return found
 
 
 def disturbance_notes(summary: RunSummary) -> list[str]:

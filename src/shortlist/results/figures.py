@@ -18,6 +18,7 @@ from shortlist.records import (
     SampleStatus,
     Verdict,
 )
+from shortlist.results.one_model import SameModel
 from shortlist.results.repeatability import Repeatability
 
 
@@ -27,7 +28,7 @@ class CandidateSummary:
 
     `n` counts accepted requests, of which `failed` did not complete. `sample` is the last complete answer. `disturbed`
     of them stayed disturbed, by these `causes`, and count; `undisturbed` are the speed figures without them, none
-    where nothing or everything was disturbed.
+    where nothing or everything was disturbed. `options`: what its engine was told beside the defaults.
     """
 
     candidate: str
@@ -48,6 +49,7 @@ class CandidateSummary:
     sample: str | None = None
     causes: tuple[str, ...] = ()
     undisturbed: Mapping[str, Interval] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
 
 
 DETERMINISTIC = "deterministic"
@@ -275,7 +277,8 @@ class QualitySummary:
 class RunSummary:
     """A run, summarised. `round_ns` is how long one more round of every candidate takes; None: unknown.
 
-    `goodput` holds the limits that good requests keep, `pins` the digests of a deterministic run.
+    `goodput` holds the limits that good requests keep, `pins` the digests of a deterministic run. `one_model`:
+    candidates of the same files, and whether they answered alike.
     `measuring_error` is what the self-test found on the run's host; None: not known. It is not in the intervals here.
     """
 
@@ -305,6 +308,7 @@ class RunSummary:
     disturbance: Disturbance | None = None
     race: str | None = None
     measuring_error: MeasuringError | None = None
+    one_model: tuple[SameModel, ...] = ()
 
     @property
     def short_id(self) -> str:

@@ -37,6 +37,7 @@ from shortlist.results.figures import (
 )
 from shortlist.results.goodput import goodput_figures, parse_limits
 from shortlist.results.measuring import figure_errors, measuring_error
+from shortlist.results.one_model import answers_of_one_model
 from shortlist.results.quality import quality_figures, quality_warnings, summarise_quality
 from shortlist.results.racing import race_line, why_left_out
 from shortlist.results.reached import is_growing, load_warnings, reached_figures, without_far_ends
@@ -85,6 +86,7 @@ def summarise(
         quality=summarise_quality(run, level),
         disturbance=summarise_disturbance(run),
         measuring_error=error,
+        one_model=answers_of_one_model(run, requests),
     )
 
 
@@ -211,6 +213,7 @@ def _candidate(run: Run, candidate: Candidate, requests: Requests, manner: Manne
         sample=complete.samples[-1].text if complete.items else None,
         causes=summed_up(cause for sample in samples for cause in sample.causes),
         undisturbed=without_disturbed(requests, manner),
+        options=candidate.options.told,
     )
 
 

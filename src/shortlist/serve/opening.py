@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shortlist.engines import LoadSpec, engine_names, installed_version
+from shortlist.engines.asking import asked_options
 from shortlist.errors import BadInput, NotDownloaded, UnknownName
 from shortlist.models.catalogue import Found, Library, load_library
 from shortlist.models.fit import DEFAULT_CONTEXT, Fit, Load, Room, smaller
@@ -126,21 +127,13 @@ class Openings:
             )
         place = path if is_gguf else path if path.is_dir() else path.parent
         label = name.strip() if name.startswith("hf:") else found.label
-        options = EngineOptions(
-            device=settings.device,  # type: ignore[arg-type]  # the settings table allows these three only
-            threads=settings.threads,
-            context=settings.context,
-            prefix_cache=settings.prompt_cache and engine == "llamacpp",
-            extra=_extra(found.card) if engine == "llamacpp" else {},
-        )
+        options = asked_options(settings, prefix_cache=settings.prompt_cache and engine == "llamacpp")
+        if engine == "llamacpp":
+            options = replace(options, extra={**options.extra, **_extra(found.card)})
         options = self._tuned(label, variant, path, engine, options) if is_gguf else options
         spec = self._spec(label, variant, options, place)
-        kv_type = options.kv_type or "f16"
-        fit = (
-            fit_of_file(path, Load(settings.context or DEFAULT_CONTEXT, settings.parallel, kv_type))
-            if is_gguf
-            else None
-        )
+        load = Load(settings.context or DEFAULT_CONTEXT, settings.parallel, options.kv_type or "f16")
+        fit = fit_of_file(path, load) if is_gguf else None
         return Opening(f"{engine} {place}", label, engine, spec, found.card, fit, _on_disk(variant, place))
 
     def _tuned(self, label: str, variant: Variant, path: Path, engine: str, options: EngineOptions) -> EngineOptions:

@@ -77,7 +77,7 @@ def _changes(asked: EngineOptions, here: Conditions) -> Iterator[tuple[str, Engi
         yield from (("kv_type", EngineOptions(kv_type=one)) for one in _KV_TYPES)
 
 
-SPECULATIONS: tuple[str, ...] = ()
+SPECULATIONS = ("ngram",)
 """Ways to guess tokens ahead without a second model."""
 
 
