@@ -15,6 +15,7 @@ from dataclasses import replace
 from starlette.routing import Route, Router
 
 from shortlist.errors import BadRequest, ShortlistError
+from shortlist.serve import openapi
 from shortlist.serve.call import ASGI, Call, Operation, Receive, Scope, Send, State
 from shortlist.serve.replies import Problem, problem
 
@@ -26,7 +27,8 @@ _DRAIN_RETRY_S = 5
 def build_app(state: State, operations: Iterable[Operation]) -> ASGI:
     """The application. A later operation replaces an earlier one of the same method and path."""
     by_path: defaultdict[str, dict[str, Operation]] = defaultdict(dict)
-    for operation in operations:
+    told = list({(operation.method, operation.path): operation for operation in operations}.values())
+    for operation in (*told, openapi.operation_of(told)):
         by_path[operation.path][operation.method] = operation
     endpoints = {path: _Endpoint(state, methods) for path, methods in by_path.items()}
     routes = [Route(path, endpoint) for path, endpoint in endpoints.items()]

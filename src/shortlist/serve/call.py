@@ -103,8 +103,8 @@ class Call:
     """One request under way."""
 
     __slots__ = (
-        "_sharing", "began_ns", "code", "is_complete", "is_gone", "is_started", "is_stream", "lease", "operation",
-        "receive", "request_id", "scope", "send", "state", "status", "used",
+        "_sharing", "began_ns", "code", "error_event", "is_complete", "is_gone", "is_started", "is_stream", "lease",
+        "operation", "receive", "request_id", "scope", "send", "state", "status", "used",
     )  # fmt: skip
 
     def __init__(self, operation: Operation, state: State, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,6 +115,7 @@ class Call:
         self._sharing: Headers = ()
         self.is_started = self.is_complete = self.is_gone = self.is_stream = False
         self.status = 0
+        self.error_event: Callable[[Problem], bytes] = _error_event
         self.code: str | None = None
         self.lease: Lease | None = None
         self.used: Used | None = None
@@ -201,7 +202,7 @@ class Call:
         if not self.is_started:
             await self.reply(problem.reply())
         elif self.is_stream:
-            await self.finish(b"data: %b\n\n" % problem.event())
+            await self.finish(self.error_event(problem))
 
     def finished(self) -> Finished:
         """What there is to tell when it is over."""
@@ -209,6 +210,11 @@ class Call:
             self.request_id, self.operation.method, self.operation.path, self.status, self.client,
             monotonic_ns() - self.began_ns, self.code, self.is_gone, self.is_stream, self.lease, self.used,
         )  # fmt: skip
+
+
+def _error_event(problem: Problem) -> bytes:
+    """How an error stands in a stream, where an API has no other way."""
+    return b"data: %b\n\n" % problem.event()
 
 
 def decode(data: bytes, kind: type[Asked]) -> Asked:

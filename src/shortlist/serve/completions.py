@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shortlist.errors import BadRequest
-from shortlist.serve import checks
+from shortlist.serve import answers, checks
 from shortlist.serve.bodies import completion_body, seeded
 from shortlist.serve.call import Call, Operation
 from shortlist.serve.features import check_lease
@@ -76,4 +76,8 @@ class _Shape:
         return choice | {"logprobs": logged}
 
 
-OPERATIONS = (Operation("POST", "/v1/completions", complete, "Text that goes on from a prompt.", CompletionRequest),)
+OPERATIONS = (
+    Operation(
+        "POST", "/v1/completions", complete, "Text that goes on from a prompt.", CompletionRequest, answers.Completion
+    ),
+)

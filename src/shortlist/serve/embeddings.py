@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from shortlist.errors import BrokenStream
-from shortlist.serve import checks
+from shortlist.serve import answers, checks
 from shortlist.serve.call import Call, Operation
 from shortlist.serve.events import parse, used_of
 from shortlist.serve.features import check_lease
@@ -61,4 +61,6 @@ def _packed(vector: list[float]) -> str:
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode("ascii")
 
 
-OPERATIONS = (Operation("POST", "/v1/embeddings", embed, "A vector for each text.", EmbeddingRequest),)
+OPERATIONS = (
+    Operation("POST", "/v1/embeddings", embed, "A vector for each text.", EmbeddingRequest, answers.Embeddings),
+)

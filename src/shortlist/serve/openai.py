@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from shortlist.serve import checks, completions, embeddings, tokens
+from shortlist.serve import answers, checks, completions, embeddings, responses, tokens
 from shortlist.serve.bodies import bare_logprobs, chat_body, seeded
 from shortlist.serve.call import Call, Operation
 from shortlist.serve.features import check_lease
@@ -72,11 +72,16 @@ def _as_it_is(choice: dict[str, Any]) -> dict[str, Any]:
 
 
 _OPERATIONS = (
-    Operation("GET", "/v1/models", list_models, "The models that are here."),
-    Operation("GET", "/v1/models/{model:path}", show_model, "One model, by any name that resolves.", statuses=(404,)),
-    Operation("POST", "/v1/chat/completions", chat, "One answer to a conversation.", ChatRequest),
+    Operation("GET", "/v1/models", list_models, "The models that are here.", reply=answers.ModelList),
+    Operation(
+        "GET", "/v1/models/{model:path}", show_model, "One model, by any name that resolves.", reply=answers.Model
+    ),
+    Operation(
+        "POST", "/v1/chat/completions", chat, "One answer to a conversation.", ChatRequest, answers.ChatCompletion
+    ),
     *completions.OPERATIONS,
     *embeddings.OPERATIONS,
+    *responses.OPERATIONS,
     *tokens.OPERATIONS,
 )
 OPERATIONS = tuple(replace(operation, access="key") for operation in _OPERATIONS)

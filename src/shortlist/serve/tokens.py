@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from shortlist.errors import BadRequest, BrokenStream
-from shortlist.serve import checks
+from shortlist.serve import answers, checks
 from shortlist.serve.bodies import messages_of
 from shortlist.serve.call import Call, Operation
 from shortlist.serve.events import parse
@@ -89,9 +89,13 @@ def _no_count() -> int:
 
 
 OPERATIONS = (
-    Operation("POST", "/v1/tokens/count", count, "How many tokens messages or a text are.", CountRequest),
+    Operation(
+        "POST", "/v1/tokens/count", count, "How many tokens messages or a text are.",
+        CountRequest, answers.TokenCount,
+    ),
     Operation(
         "POST", "/v1/chat/completions/tokenizer/encode/count", count_as_foundry,
-        "How many tokens a chat's messages are, in Foundry Local's words.", FoundryCountRequest,
+        "How many tokens a chat's messages are, in Foundry Local's words.",
+        FoundryCountRequest, answers.FoundryTokenCount,
     ),
 )  # fmt: skip
