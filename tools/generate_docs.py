@@ -1,7 +1,7 @@
 """Write the parts of the docs that follow from the code; with --check, fail when they are stale.
 
-docs/cli.md, settings.md, errors.md, conformance.md and pictures/ for people; the JSON Schemas of the files that people
-write go into the package.
+docs/cli.md, settings.md, errors.md, api.md, conformance.md and pictures/ for people; the JSON Schemas of the files that
+people write go into the package.
 """
 
 import json
@@ -14,6 +14,7 @@ import click
 import msgspec
 
 import measuring_pictures
+from api_page import api_page
 from shortlist import cli, settings
 from shortlist.engines.presets import PRESETS
 from shortlist.errors import ShortlistError
@@ -196,6 +197,7 @@ def pages() -> dict[str, str]:
         "docs/cli.md": cli_page(),
         "docs/settings.md": settings_page(),
         "docs/errors.md": errors_page(),
+        "docs/api.md": api_page(_MARK),
         "docs/conformance.md": conformance_page(),
         "docs/engines.md": engines_page(),
         f"{SCHEMAS}/prompts.schema.json": _as_json(prompts_schema()),

@@ -148,6 +148,27 @@ def test_a_client_that_reads_slowly_holds_up_the_engine_and_fills_no_memory(tmp_
     assert grown < 20_000_000
 
 
+@pytest.mark.parametrize("failing", ["fail=hang"], indirect=True)
+def test_an_engine_that_says_nothing_is_given_up_after_the_limit(failing: House) -> None:
+    failing.state.upstreams.silence_limit_s = 0.05
+    for stream in (False, True):
+        silent = chat(failing, stream=stream)
+        assert (silent.status, silent.error["code"]) == (504, "engine_timeout")
+
+
+def test_a_client_that_takes_nothing_is_dropped_and_the_engine_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shortlist.serve.channel.STALL_LIMIT_S", 0.05)
+    with open_house("fake", f"ttft=1ms,gap=0ms,chunks=2000,text={'x' * 20_000}", tmp_path) as house:
+        sock = open_stream(house)
+        while not house.finished:
+            sleep_blocking_ns(TICK_NS)
+        assert house.finished[0].is_cancelled
+        assert not house.models.held
+        sock.close()
+
+
 def test_parameters_that_the_engine_behind_cannot_honour_are_refused(slow: House) -> None:
     for keys, param in (
         ({"stop": "x"}, "stop"),

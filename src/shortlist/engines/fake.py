@@ -18,6 +18,7 @@ from shortlist.process import log_stem
 from shortlist.records import Endpoint, Generation
 
 MODULE = "shortlist.engines.fake_child"
+CAPABILITIES = ("cached_tokens", "chat", "ignore_eos", "seed", "stop", "stream", "usage")
 
 
 class Fake(ChildEngine):
@@ -55,7 +56,7 @@ class Fake(ChildEngine):
             engine=self.name,
             engine_version=ready.version,
             device=ready.device,
-            capabilities=("cached_tokens", "chat", "ignore_eos", "seed", "stop", "stream", "usage"),
+            capabilities=CAPABILITIES,
         )
 
     def request_headers(self) -> Mapping[str, str]:

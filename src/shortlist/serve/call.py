@@ -67,7 +67,6 @@ class State:
     upstreams: Upstreams = field(default_factory=Upstreams)
     guard: Guard = field(default_factory=Guard)
     max_body_bytes: int = 32 * 1024 * 1024
-    silence_limit_s: float = 600.0
     is_draining: bool = False
     active: int = 0
     observers: list[Callable[[Finished], None]] = field(default_factory=list)

@@ -19,14 +19,71 @@ _SAMPLING = (
     ("repeat_penalty", "repeat_penalty"), ("frequency_penalty", "penalties"), ("presence_penalty", "penalties"),
     ("ignore_eos", "ignore_eos"), ("stream", "stream"),
 )  # fmt: skip
-_NEVER = {
-    "audio": "answers are text",
-    "prediction": "no engine here takes a predicted answer",
-    "web_search_options": "the service fetches nothing",
-    "functions": "it was replaced by tools",
-    "function_call": "it was replaced by tool_choice",
-    "prompt_cache_retention": "how long prompts are kept is the engine's setting",
+NEEDS = {
+    **dict(_SAMPLING),
+    "logprobs": "logprobs",
+    "top_logprobs": "logprobs",
+    "response_format": "json_object or json_schema",
+    "tools": "tools",
+    "tool_choice": "tools",
+    "parallel_tool_calls": "tools",
+    "reasoning_effort": "reasoning_effort",
 }
+"""The capability that each parameter needs of the engine or the model; those that are not here need none."""
+
+NEVER: dict[type, dict[str, str]] = {
+    ChatRequest: {
+        "audio": "answers are text",
+        "prediction": "no engine here takes a predicted answer",
+        "web_search_options": "the service fetches nothing",
+        "functions": "it was replaced by tools",
+        "function_call": "it was replaced by tool_choice",
+        "prompt_cache_retention": "how long prompts are kept is the engine's setting",
+    },
+    schema.CompletionRequest: {"suffix": "text is only ever continued"},
+    schema.EmbeddingRequest: {"dimensions": "vectors have the model's own"},
+    schema.ResponseRequest: {
+        "previous_response_id": "the service keeps no answers: send the whole conversation as input",
+        "conversation": "the service keeps no conversations: send the whole one as input",
+        "prompt": "the service keeps no prompts",
+        "prompt_cache_retention": "how long prompts are kept is the engine's setting",
+        "max_tool_calls": "tools are those of /v1/chat/completions",
+        "top_logprobs": "log probabilities are those of /v1/chat/completions",
+    },
+}
+"""Parameters of OpenAI's that are always refused, and why."""
+
+ONLY: dict[type, dict[str, tuple[tuple[Any, ...], str]]] = {
+    ChatRequest: {
+        "store": ((False,), "the service keeps no answers"),
+        "modalities": ((["text"],), "answers are text"),
+        "service_tier": (("auto", "default"), "there is one"),
+        "verbosity": (("medium",), "ask for it in the messages"),
+    },
+    schema.CompletionRequest: {"echo": ((False,), "the prompt is not sent back")},
+    schema.ResponseRequest: {
+        "store": ((False,), "the service keeps no answers"),
+        "background": ((False,), "an answer is made while its client waits"),
+        "tools": (([],), "they are those of /v1/chat/completions"),
+        "tool_choice": (("none", "auto"), "tools are those of /v1/chat/completions"),
+        "include": (([],), "there is nothing beside the text"),
+        "truncation": (("disabled",), "nothing is cut away to make an input fit"),
+        "service_tier": (("auto", "default"), "there is one"),
+    },
+}
+"""Parameters of which only these values can be honoured, and why."""
+
+
+def check_known(request: object) -> None:
+    """Raise BadRequest for what stands in `NEVER` and `ONLY`."""
+    kind = next(kind for kind in NEVER if isinstance(request, kind))
+    for param, why in NEVER[kind].items():
+        if getattr(request, param) is not None:
+            raise unsupported(param, why)
+    for param, (values, why) in ONLY.get(kind, {}).items():
+        given = getattr(request, param)
+        if given is not None and given not in values:
+            raise unsupported(param, why)
 
 
 def unsupported(param: str, why: str) -> BadRequest:
@@ -36,17 +93,7 @@ def unsupported(param: str, why: str) -> BadRequest:
 
 def check_chat(request: ChatRequest) -> None:
     """Raise BadRequest for what no engine here does, and for parameters that contradict each other."""
-    for param, why in _NEVER.items():
-        if getattr(request, param) is not None:
-            raise unsupported(param, why)
-    if request.store:
-        raise unsupported("store", "the service keeps no answers")
-    if request.modalities is not None and request.modalities != ["text"]:
-        raise unsupported("modalities", "answers are text")
-    if request.service_tier not in (None, "auto", "default"):
-        raise unsupported("service_tier", "there is one")
-    if request.verbosity not in (None, "medium"):
-        raise unsupported("verbosity", "ask for it in the messages")
+    check_known(request)
     if request.top_logprobs is not None and not request.logprobs:
         raise BadRequest("top_logprobs needs logprobs: true", param="top_logprobs")
     if request.max_tokens is not None and request.max_completion_tokens not in (None, request.max_tokens):
@@ -65,10 +112,7 @@ def check_chat(request: ChatRequest) -> None:
 
 def check_completion(request: schema.CompletionRequest) -> None:
     """The same for a completion."""
-    if request.echo:
-        raise unsupported("echo", "the prompt is not sent back")
-    if request.suffix is not None:
-        raise unsupported("suffix", "text is only ever continued")
+    check_known(request)
     if request.best_of is not None and request.best_of != (request.n or 1):
         raise unsupported("best_of", "no answers are thrown away: ask for n, and choose")
     check_sampling(request)

@@ -21,8 +21,7 @@ from shortlist.serve.tokens import check_fits
 async def embed(call: Call) -> Reply:
     """A vector for each text."""
     request = await call.decode(EmbeddingRequest)
-    if request.dimensions is not None:
-        raise checks.unsupported("dimensions", "vectors have the model's own")
+    checks.check_known(request)
     inputs = checks.inputs_of(request.input, "input")
     needed = {"embeddings": "model"}
     usage: Any = None

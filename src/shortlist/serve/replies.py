@@ -49,7 +49,7 @@ _ASKS = ((b"www-authenticate", b"Bearer"),)
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 # The first line that an error is an instance of holds: a class stands above those that it is made of.
-_CODES: tuple[tuple[type[errors.ShortlistError], int, str], ...] = (
+CODES: tuple[tuple[type[errors.ShortlistError], int, str], ...] = (
     (errors.UnknownName, HTTPStatus.NOT_FOUND, "model_not_found"),
     (errors.NotDownloaded, HTTPStatus.NOT_FOUND, "model_not_found"),
     (errors.InvalidModel, HTTPStatus.BAD_REQUEST, "invalid_model"),
@@ -76,7 +76,7 @@ def problem(error: errors.ShortlistError) -> Problem:
     told = f"{error.message} ({error.hint})" if error.hint else error.message
     if isinstance(error, errors.BadRequest):
         return Problem(error.status, error.code, told, error.param, _ASKS if error.status == 401 else ())
-    status, code = next((status, code) for kind, status, code in _CODES if isinstance(error, kind))
+    status, code = next((status, code) for kind, status, code in CODES if isinstance(error, kind))
     if isinstance(error, errors.ErrorReply) and error.status is not None and 400 <= error.status < 500:
         status = HTTPStatus(400) if error.status in (400, 422) else HTTPStatus(status)
         code = "invalid_request" if code == "engine_failed" and status == HTTPStatus.BAD_REQUEST else code

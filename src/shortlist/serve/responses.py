@@ -17,15 +17,6 @@ from shortlist.serve.relay import EVENTS, exchange, leased, refusal
 from shortlist.serve.replies import Reply
 from shortlist.serve.schema import ChatRequest, ResponseRequest
 
-_NEVER = {
-    "previous_response_id": "the service keeps no answers: send the whole conversation as input",
-    "conversation": "the service keeps no conversations: send the whole one as input",
-    "prompt": "the service keeps no prompts",
-    "prompt_cache_retention": "how long prompts are kept is the engine's setting",
-    "max_tool_calls": "tools are those of /v1/chat/completions",
-    "top_logprobs": "log probabilities are those of /v1/chat/completions",
-}
-
 
 async def respond(call: Call) -> Reply | None:
     """An answer to an input, nothing of which is kept."""
@@ -50,19 +41,7 @@ async def respond(call: Call) -> Reply | None:
 
 def check_response(request: ResponseRequest) -> None:
     """Raise BadRequest for what is not of the stateless part."""
-    for param, why in _NEVER.items():
-        if getattr(request, param) is not None:
-            raise checks.unsupported(param, why)
-    if request.store:
-        raise checks.unsupported("store", "the service keeps no answers")
-    if request.background:
-        raise checks.unsupported("background", "an answer is made while its client waits")
-    if request.tools or request.tool_choice not in (None, "none", "auto"):
-        raise checks.unsupported("tools", "they are those of /v1/chat/completions")
-    if request.include:
-        raise checks.unsupported("include", "there is nothing beside the text")
-    if request.truncation == "auto":
-        raise checks.unsupported("truncation", "nothing is cut away to make an input fit")
+    checks.check_known(request)
     if request.reasoning is not None and request.reasoning.summary is not None:
         raise checks.unsupported("reasoning.summary", "thoughts are not summed up")
     if request.stream_options is not None and request.stream_options.include_usage is not None:

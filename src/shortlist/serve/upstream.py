@@ -14,10 +14,12 @@ from urllib.parse import urlsplit
 
 import httptools
 
-from shortlist.errors import BrokenStream, ConnectFailed, ConnectionClosed, EndpointError
+from shortlist.errors import BrokenStream, ConnectFailed, ConnectionClosed, EndpointError, RequestTimeout
 
 HIGH_WATER_BYTES = 256 * 1024
 CONNECT_LIMIT_S = 10.0
+SILENCE_LIMIT_S = 600.0
+"""A long question on a slow machine takes minutes before its first token."""
 _SETTLE_S = 0.02
 _IDLE_KEPT = 64
 _HEAD_LIMIT_BYTES = 64 * 1024
@@ -70,11 +72,16 @@ class Connection(asyncio.Protocol):
         self._is_headed = self._is_whole = self._is_paused = False
         self._error: Exception | None = None
         self._sink: Callable[[bytes], None] | None = None
+        self._reads = 0
+        self._silence: asyncio.TimerHandle | None = None
 
     # --- what a relay calls -----------------------------------------------------------------------------------------
 
-    def send(self, data: bytes) -> None:
-        """Write a whole request; the reply of the one before must be over."""
+    def send(self, data: bytes, silence_limit_s: float) -> None:
+        """Write a whole request; the reply of the one before must be over.
+
+        A reply of which nothing comes for so long, while somebody takes it, fails with RequestTimeout.
+        """
         assert self._transport is not None
         self._parser = httptools.HttpResponseParser(self)
         self.status, self.headers = 0, {}
@@ -84,6 +91,7 @@ class Connection(asyncio.Protocol):
         self._head_bytes = self._pending_bytes = 0
         self._pieces.clear()
         self.flow()
+        self._listen(silence_limit_s)
         self._transport.write(data)
 
     async def head(self) -> int:
@@ -132,8 +140,24 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Drop the connection now: an engine stops when its client is gone."""
         self.is_closed = True
+        self._stop_listening()
         if self._transport is not None:
             self._transport.abort()
+
+    def _listen(self, limit_s: float) -> None:
+        self._silence = self._loop.call_later(limit_s, self._check_silence, self._reads, limit_s)
+
+    def _check_silence(self, reads: int, limit_s: float) -> None:
+        if reads == self._reads and not self._is_paused:
+            self._fail(RequestTimeout(f"the engine said nothing for {limit_s:g} s"))
+            self._wake()
+        else:
+            self._listen(limit_s)
+
+    def _stop_listening(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
 
     async def _more(self) -> None:
         if self._error is not None:
@@ -176,6 +200,7 @@ class Connection(asyncio.Protocol):
             self.abort()  # nobody asked for these
             return
         self.has_reply_bytes = True
+        self._reads += 1
         if not self._is_headed:
             self._head_bytes += len(data)
         try:
@@ -195,6 +220,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: it is closed, perhaps as the end of a reply that says no length."""
         self.is_closed = True
+        self._stop_listening()
         if self._is_headed and not self._is_whole and exc is None and not self._is_delimited:
             self._is_whole = True
         self._wake()
@@ -220,6 +246,7 @@ class Connection(asyncio.Protocol):
             return  # an interim reply
         assert self._parser is not None
         self._is_whole = True
+        self._stop_listening()
         self.can_be_reused = bool(self._parser.should_keep_alive())
 
     @property
@@ -234,7 +261,8 @@ class Connection(asyncio.Protocol):
 class Upstreams:
     """Opens connections to engines and keeps those that may be used again."""
 
-    def __init__(self) -> None:
+    def __init__(self, silence_limit_s: float = SILENCE_LIMIT_S) -> None:
+        self.silence_limit_s = silence_limit_s
         self._kept: defaultdict[Target, _Kept] = defaultdict(_Kept)
         self._tls: ssl.SSLContext | None = None
 
@@ -290,7 +318,7 @@ class Upstreams:
     async def _ask(self, connection: Connection, request: bytes) -> Connection:
         is_headed = False
         try:
-            connection.send(request)
+            connection.send(request, self.silence_limit_s)
             await connection.head()
             is_headed = True
         finally:
