@@ -144,12 +144,20 @@ def _refuses_schema(stand: Stand) -> None:
 
 def embeddings(stand: Stand) -> None:
     """Embeddings are made."""
-    client = stand.shared.client
-    reply = client.post("/embeddings", {"model": client.model, "input": list(NOTES[:2])})
+    if stand.subject.embeds:
+        _refuses_embeddings(stand)  # opened for chat, it says so
+        with stand.opened(extra=stand.subject.embeds) as open_:
+            _embeds(open_)
+    else:
+        _embeds(stand.shared)
+
+
+def _embeds(open_: Open) -> None:
+    body = {"model": open_.client.model, "input": [NOTES[0], NOTES[1], NOTES[0]]}
+    reply = open_.client.post("/embeddings", body)
     vectors = [entry["embedding"] for entry in reply.json["data"]]
-    assert len(vectors) == 2
+    assert vectors[0] == vectors[2] != vectors[1]
     assert len(vectors[0]) == len(vectors[1]) > 1
-    assert vectors[0] != vectors[1]
 
 
 def _refuses_embeddings(stand: Stand) -> None:

@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,20 +45,22 @@ class Stand:
     logs: Path
     _shared: Open | None = None
 
-    def start(self, *, is_slow: bool = False) -> Open:
+    def start(self, *, is_slow: bool = False, extra: Mapping[str, str] | None = None) -> Open:
         """A fresh engine with the model open; `stop` ends it."""
         engine = self.subject.make()
-        endpoint = self.loop.run(engine.open(self.subject.spec(self.logs, is_slow)))
-        extra = engine.extra_body(Generation())
-        return Open(engine, endpoint, Client(endpoint.base_url, endpoint.model, engine.request_headers(), extra))
+        spec = self.subject.spec(self.logs, is_slow)
+        spec = replace(spec, options=replace(spec.options, extra={**spec.options.extra, **(extra or {})}))
+        endpoint = self.loop.run(engine.open(spec))
+        body = engine.extra_body(Generation())
+        return Open(engine, endpoint, Client(endpoint.base_url, endpoint.model, engine.request_headers(), body))
 
     def stop(self, engine: Engine) -> None:
         self.loop.run(engine.close())
 
     @contextmanager
-    def opened(self, *, is_slow: bool = False) -> Iterator[Open]:
+    def opened(self, *, is_slow: bool = False, extra: Mapping[str, str] | None = None) -> Iterator[Open]:
         """A fresh engine for one case; `is_slow` asks for a model whose tokens can be counted one by one."""
-        found = self.start(is_slow=is_slow)
+        found = self.start(is_slow=is_slow, extra=extra)
         try:
             yield found
         finally:

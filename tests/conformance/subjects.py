@@ -64,8 +64,9 @@ class Subject:
     """An engine to examine.
 
     `spec` gets the folder for logs and whether a slow model is wanted. `utf8`: what to add to a request so that the
-    answer has characters of several bytes. `cannot`: case and reason; it must then be refused clearly. `is_ours`: its
-    version is Shortlist's. `command`: what engine `command` starts.
+    answer has characters of several bytes. `cannot`: case and reason; it must then be refused clearly. `embeds`: extra
+    options that open a model for embeddings, where that is another way to open it. `is_ours`: its version is
+    Shortlist's. `command`: what engine `command` starts.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Subject:
     counter: Counter | None = None
     utf8: Mapping[str, Any] = field(default_factory=dict)
     cannot: Mapping[str, str] = field(default_factory=dict)
+    embeds: Mapping[str, str] = field(default_factory=dict)
     is_ours: bool = False
     command: str | None = None
 
@@ -93,7 +95,7 @@ CONSTRAINED = {
 
 def _llamacpp() -> Subject:
     counter = Counter(_decoding_steps, _timed, {"timings_per_token": True})
-    return Subject("llamacpp", _gguf("llamacpp"), counter, CONSTRAINED, {"embeddings": "opened for chat alone"})
+    return Subject("llamacpp", _gguf("llamacpp"), counter, CONSTRAINED, embeds={"embeddings": "1"})
 
 
 def _command() -> Subject:
@@ -101,7 +103,9 @@ def _command() -> Subject:
     argv = [sys.executable, str(Path(__file__).parents[1] / "engines" / "foreign_llama.py"), "-m", "{model}"]
     numbers = [part for name in ("port", "threads", "context", "parallel") for part in (f"--{name}", f"{{{name}}}")]
     like = _llamacpp()
-    return replace(like, name="command", spec=_gguf("command"), command=shlex.join([*argv, *numbers]))
+    cannot = {"embeddings": "this program was started for chat alone"}
+    told = shlex.join([*argv, *numbers])
+    return replace(like, name="command", spec=_gguf("command"), command=told, cannot=cannot, embeds={})
 
 
 def _gguf(label: str) -> Callable[[Path, bool], LoadSpec]:

@@ -123,6 +123,7 @@ def _lay_out(settings: Settings, options: Mapping[str, Any]) -> _Task:
     from shortlist.bench.job import NO_WATCH
     from shortlist.bench.known_truth import NO_SELFTEST
     from shortlist.cli.admission import admission
+    from shortlist.engines.asking import asked_options
     from shortlist.models.refs import find, resolve
     from shortlist.quality.prompts import load_prompts
     from shortlist.tune.lab import Subject
@@ -138,7 +139,7 @@ def _lay_out(settings: Settings, options: Mapping[str, Any]) -> _Task:
     for note in others.notes:
         say(f"note: {note}")
     prompts = load_prompts(options["prompts"] or _OUR_PROMPTS)
-    asked = EngineOptions(settings.device, settings.threads, settings.context)  # type: ignore[arg-type]
+    asked = asked_options(settings)
     engines = engines_for(here.variant, options["engines"])
     before = _in_use(settings, here, engines)
     shared = (ALLOW_SHARED, options["allow_shared"])
