@@ -171,7 +171,6 @@ def test_a_client_that_takes_nothing_is_dropped_and_the_engine_stops(
 
 def test_parameters_that_the_engine_behind_cannot_honour_are_refused(slow: House) -> None:
     for keys, param in (
-        ({"stop": "x"}, "stop"),
         ({"logprobs": True}, "logprobs"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
