@@ -69,7 +69,7 @@ class Protocol(HttpToolsProtocol):
 
 
 class Server:
-    """One application on its sockets."""
+    """One application on its sockets; `port` and `urls` say where, from `start` on."""
 
     def __init__(self, app: ASGI, listen: Listen) -> None:
         self._listen = listen
@@ -81,20 +81,9 @@ class Server:
         )  # fmt: skip
         self._config = config
         self._server = _Quiet(config)
-        self._sockets: list[socket.socket] = []
+        self.port = 0
+        self.urls: tuple[str, ...] = ()
         self._serving: asyncio.Task[None] | None = None
-
-    @property
-    def port(self) -> int:
-        """The port that was taken."""
-        port: int = self._sockets[0].getsockname()[1]
-        return port
-
-    @property
-    def urls(self) -> tuple[str, ...]:
-        """Where it listens."""
-        scheme = "https" if self._listen.certificate else "http"
-        return tuple(f"{scheme}://{_bracketed(one.getsockname()[0])}:{self.port}" for one in self._sockets)
 
     async def start(self) -> None:
         """Take the port and begin to serve. Raises OSError (EADDRINUSE) for a taken one, BadInput for bad files."""
@@ -102,8 +91,11 @@ class Server:
             self._config.load()
         except OSError as error:
             raise BadInput(f"the certificate or its key cannot be used: {error}") from error
-        self._sockets = open_sockets(self._listen.hosts, self._listen.port)
-        self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=self._sockets))
+        sockets = open_sockets(self._listen.hosts, self._listen.port)
+        scheme = "https" if self._listen.certificate else "http"
+        self.port = sockets[0].getsockname()[1]
+        self.urls = tuple(f"{scheme}://{_bracketed(one.getsockname()[0])}:{self.port}" for one in sockets)
+        self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=sockets))
         while not self._server.started and not self._serving.done():
             await SYSTEM.sleep_ns(0)
         if self._serving.done():
