@@ -19,6 +19,7 @@ ENGINES = "engines"
 """The table of a file that says which programs are engines; read from SHORTLIST_HOME's file alone."""
 
 _STARTS_PROGRAMS = ("command", ENGINES)
+_OPENS_DOORS = ("host", "keys_file", "tls_cert", "tls_key", "allow_host", "allow_origin", "log_prompts")
 _AS_TYPED = ("timeout", "memory_limit", "idle_timeout", "keep_alive", "turn", "drain")
 """Settings that a file keeps as they were written, `2m` and `4GB`, and not as the number that they stand for."""
 
@@ -178,6 +179,19 @@ class Settings:
     )
     host: str = _setting(_text, "127.0.0.1", "address that the service listens on; 127.0.0.1 is ::1 too")
     port: int = _setting(_number(int, 0, 65_535), 5273, "port that the service listens on; 0: the system chooses")
+    keys_file: Path | None = _setting(
+        _path, None, "file of the API keys that the service asks for, `name:key` a line; needed off this machine"
+    )
+    tls_cert: Path | None = _setting(_path, None, "certificate (chain) of the service, PEM; with `tls_key` it is HTTPS")
+    tls_key: Path | None = _setting(_path, None, "private key of `tls_cert`, PEM, without a password")
+    allow_host: tuple[str, ...] = _setting(
+        _names, (), "names beside localhost that the service is asked by, `name` or `name:port`, with commas between"
+    )
+    allow_origin: tuple[str, ...] = _setting(
+        _names, (), "origins whose web pages may use the service, as https://notes.example; unset: none"
+    )
+    log_prompts: bool = _setting(_flag, False, "the service logs what it is asked and what it answers; else never")
+    connections: int = _setting(_number(int, 1, 100_000), 1024, "connections to the service at once")
     idle_timeout: int = _setting(
         _duration, 600 * 10**9, "the service unloads a model that nobody has used for so long, as 10m"
     )
@@ -292,7 +306,7 @@ def load(env: Mapping[str, str] | None = None, folder: Path | None = None) -> Se
     home = from_env.get("home", (from_here.get("home"), ""))[0] or _default_home()
     shared = _path(str(home)) / FILE_NAME
     from_home = {} if shared == here else _read_file(shared)
-    _refuse_programs(
+    _refuse_foreign(
         here, from_here, shared, from_home, is_home_named_here="home" in from_here and "home" not in from_env
     )
     for path, content in ((shared, from_home), (here, from_here)):
@@ -318,7 +332,7 @@ def engine_sections(
     return path, found
 
 
-def _refuse_programs(
+def _refuse_foreign(
     here: Path,
     from_here: Mapping[str, object],
     shared: Path,
@@ -326,17 +340,21 @@ def _refuse_programs(
     *,
     is_home_named_here: bool,
 ) -> None:
-    """Raise InvalidFile for a program that the working folder's file would have started, itself or by way of `home`."""
+    """Raise InvalidFile for what only the user's own file may say: programs to start, and whom the service lets in.
+
+    Neither the working folder's file may, nor that of a `home` that it names.
+    """
     if here.resolve() == shared.resolve() and not is_home_named_here:
         return
     for path, content in ((here, from_here), *(((shared, from_home),) if is_home_named_here else ())):
-        for name in _STARTS_PROGRAMS:
+        for name in (*_STARTS_PROGRAMS, *_OPENS_DOORS):
             if name in content:
+                what = "programs to start are" if name in _STARTS_PROGRAMS else "whom the service lets in is"
                 why = "this file" if path == here else f"a home that {here} names"
                 raise InvalidFile(
                     path,
                     name,
-                    f"programs to start are not taken from {why}: a folder may be somebody else's",
+                    f"{what} not taken from {why}: a folder may be somebody else's",
                     hint=f"put it into the {FILE_NAME} of your own SHORTLIST_HOME, or export SHORTLIST_HOME",
                 )
 

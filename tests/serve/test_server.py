@@ -2,17 +2,16 @@
 
 import asyncio
 import http.client
-import shutil
 import socket
 import ssl
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shortlist.errors import BadInput
+from serve import certificates
+from shortlist.serve.door import tls_context
 from shortlist.serve.server import Listen, Server, open_sockets
 
 
@@ -70,22 +69,14 @@ def test_a_taken_port_is_an_error_and_nothing_stays_open() -> None:
 
 
 def test_tls_by_files(tmp_path: Path) -> None:
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl makes the certificate, and it is not there")
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    name = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*made.split(), *name], check=True, capture_output=True)
+    pair = certificates.make(tmp_path)
 
     def use(server: Server) -> None:
         assert server.urls[0] == f"https://127.0.0.1:{server.port}"
-        trusted = ssl.create_default_context(cafile=str(certificate))
+        trusted = ssl.create_default_context(cafile=pair.cert)
         connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=10, context=trusted)
         connection.request("GET", "/")
         assert connection.getresponse().read() == b"ok"
         connection.close()
 
-    serving(Listen(port=0, certificate=certificate, private_key=key), use)
-    wrong = Server(app, Listen(port=0, certificate=key, private_key=certificate))
-    with pytest.raises(BadInput, match="cannot be used"):
-        asyncio.run(wrong.start())
+    serving(Listen(port=0, tls=tls_context(pair.cert, pair.key)), use)

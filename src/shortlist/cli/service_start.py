@@ -14,7 +14,8 @@ from shortlist.records import to_builtins
 if TYPE_CHECKING:
     from shortlist.serve.files import Files, Running
 
-SETTINGS = ("host", "port", "idle_timeout", "keep_alive", "pin", "parallel", "queue", "turn", "drain", "prompt_cache",
+SETTINGS = ("host", "port", "keys_file", "tls_cert", "tls_key", "allow_host", "allow_origin", "log_prompts",
+            "connections", "idle_timeout", "keep_alive", "pin", "parallel", "queue", "turn", "drain", "prompt_cache",
             "context", "threads", "device", "engine", "memory_limit")  # fmt: skip
 
 _SETTLE_NS = 15 * 10**9
@@ -22,6 +23,13 @@ _SETTLE_NS = 15 * 10**9
 _OPTIONS = [
     click.option("--host", help="Address to listen on. [127.0.0.1 and ::1]"),
     click.option("--port", type=int, help="Port; 0: the system chooses. [5273]"),
+    click.option("--keys-file", type=click.Path(path_type=Path), help="API keys that it asks for, name:key a line."),
+    click.option("--tls-cert", type=click.Path(path_type=Path), help="Certificate, PEM: it speaks HTTPS."),
+    click.option("--tls-key", type=click.Path(path_type=Path), help="The certificate's private key, PEM."),
+    click.option("--allow-host", help="Names beside localhost that it is asked by, with commas between."),
+    click.option("--allow-origin", help="Origins whose web pages may use it, with commas between. [none]"),
+    click.option("--log-prompts", is_flag=True, default=None, help="Log what is asked and answered. [never]"),
+    click.option("--connections", type=int, help="Connections at once. [1024]"),
     click.option("--pin", help="Models to load now and never to unload, with commas between."),
     click.option("--idle-timeout", help="Unload a model that nobody has used for so long. [10m]"),
     click.option("--keep-alive", help="Keep what is loaded, and send it a light prompt this often."),
@@ -52,8 +60,9 @@ def start_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def command(*, foreground: bool, as_json: bool, **options: Any) -> None:
     """Start the service, and return when it answers.
 
-    It listens on this machine alone, on port 5273. A second start changes nothing and says so. Models are loaded when
-    they are asked for. `shortlist config set NAME VALUE` keeps an option for every start.
+    It listens on this machine alone, on port 5273; another --host wants --keys-file. A second start changes nothing and
+    says so. Models are loaded when they are asked for. `shortlist config set NAME VALUE` keeps an option for every
+    start.
     """
     flags = given(options)
     settings = settings_file.load().with_flags(flags)
@@ -64,16 +73,19 @@ def command(*, foreground: bool, as_json: bool, **options: Any) -> None:
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were typed."""
-    return {name: options[name] for name in SETTINGS if options.get(name) is not None}
+    """The options that were typed; files by their whole path, for a restart from elsewhere."""
+    typed = {name: options[name] for name in SETTINGS if options.get(name) is not None}
+    return {name: str(value.absolute()) if isinstance(value, Path) else value for name, value in typed.items()}
 
 
 def start(settings: settings_file.Settings, flags: Mapping[str, Any], *, as_json: bool) -> None:
     """Start a service in the background, unless one runs; say where it answers."""
     from shortlist.serve.client import Client, wait_until_settled
     from shortlist.serve.daemon import start_daemon
+    from shortlist.serve.door import Door
     from shortlist.serve.files import Files
 
+    door = Door.of(settings)  # what cannot be started is said here, by its own exit code
     files = Files(settings.home)
     running = wait_until_settled(files, settings.drain + _SETTLE_NS)
     is_new = running is None
@@ -88,6 +100,8 @@ def start(settings: settings_file.Settings, flags: Mapping[str, Any], *, as_json
     Client(files, running).status()  # it answers: who asked for a start may go on
     if flags and not is_new:
         say("note: it runs with the options of its own start; shortlist service restart changes them")
+    elif door.warning and is_new:
+        say(f"warning: {door.warning}")
     _tell(files, running, is_new=is_new, as_json=as_json)
 
 
@@ -106,10 +120,14 @@ def run_foreground(settings: settings_file.Settings, flags: Mapping[str, Any]) -
     """Serve until SIGTERM or Ctrl-C."""
     import asyncio
 
+    from shortlist.serve.door import Door
     from shortlist.serve.logs import log_to_terminal
     from shortlist.serve.server import new_loop
     from shortlist.serve.service import Service
 
+    warning = Door.of(settings).warning
+    if warning:
+        say(f"warning: {warning}")
     log_to_terminal()
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(_serve(Service(settings, Path.cwd(), flags)))

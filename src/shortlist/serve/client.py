@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ _QUICK_S = 10.0
 _LOAD_S = 3600.0
 _MOST_BYTES = 64 * 10**6
 _LOOK_NS = 50_000_000
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a service listens on, and where it is reached
 
 
 class Client:
@@ -45,10 +47,10 @@ class Client:
         token = self.files.read_token()
         if token is None:
             raise ServiceError(f"{self.files.token} cannot be read: it is the service owner's", hint="ask as that user")
-        parts = urlsplit(self.running.urls[0])
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=limit_s)
         headers = {TOKEN_HEADER: token, "Content-Type": "application/json"}
+        connection = None
         try:
+            connection = _connection(self.running, limit_s)
             connection.request(method, f"/shortlist/v1/{what}", None if body is None else json.dumps(body), headers)
             reply = connection.getresponse()
             told = json.loads(reply.read(_MOST_BYTES))
@@ -58,10 +60,23 @@ class Client:
                 hint="shortlist service logs; shortlist service stop",
             ) from None
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
         if reply.status != http.client.OK:
             raise ServiceError(told["error"]["message"])
         return told
+
+
+def _connection(running: Running, limit_s: float) -> http.client.HTTPConnection:
+    """To the service on this machine. With TLS it has to show the certificate that it was started with, by no name."""
+    parts = urlsplit(running.urls[0])
+    host = _ANYWHERE.get(parts.hostname or "", parts.hostname or "")
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(host, parts.port, timeout=limit_s)
+    context = ssl.create_default_context(cafile=running.certificate)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return http.client.HTTPSConnection(host, parts.port, timeout=limit_s, context=context)
 
 
 def find(files: Files) -> Client | None:

@@ -25,7 +25,10 @@ _OWNER_ONLY = 0o600
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A service that runs, as its state file tells. `flags` are those that it was started with, for a restart."""
+    """A service that runs, as its state file tells. `flags` are those that it was started with, for a restart.
+
+    `certificate`: the file that it shows with TLS.
+    """
 
     pid: int
     urls: tuple[str, ...]
@@ -33,6 +36,7 @@ class Running:
     version: str
     flags: Mapping[str, Any] = field(default_factory=dict)
     is_stopping: bool = False
+    certificate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,14 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shortlist.clock import SYSTEM
-from shortlist.errors import BadInput
 from shortlist.serve.call import ASGI, CHANNEL
 from shortlist.serve.channel import Channel
 
@@ -34,9 +33,9 @@ class Listen:
 
     hosts: tuple[str, ...] = LOOPBACK
     port: int = PORT
-    certificate: Path | None = None
-    private_key: Path | None = None
+    tls: ssl.SSLContext | None = None
     keep_alive_s: int = 75
+    connections: int = 1024
 
 
 class Protocol(HttpToolsProtocol):
@@ -77,7 +76,6 @@ class Server:
             app,
             http=Protocol, ws="none", lifespan="off", loop="none", log_config=None, access_log=False,
             server_header=False, proxy_headers=False, backlog=_BACKLOG, timeout_keep_alive=listen.keep_alive_s,
-            ssl_certfile=listen.certificate, ssl_keyfile=listen.private_key,
         )  # fmt: skip
         self._config = config
         self._server = _Quiet(config)
@@ -86,13 +84,11 @@ class Server:
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Take the port and begin to serve. Raises OSError (EADDRINUSE) for a taken one, BadInput for bad files."""
-        try:
-            self._config.load()
-        except OSError as error:
-            raise BadInput(f"the certificate or its key cannot be used: {error}") from error
+        """Take the port and begin to serve. Raises OSError (EADDRINUSE) for a taken one."""
+        self._config.load()
+        self._config.ssl = self._listen.tls
         sockets = open_sockets(self._listen.hosts, self._listen.port)
-        scheme = "https" if self._listen.certificate else "http"
+        scheme = "https" if self._listen.tls else "http"
         self.port = sockets[0].getsockname()[1]
         self.urls = tuple(f"{scheme}://{_bracketed(one.getsockname()[0])}:{self.port}" for one in sockets)
         self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=sockets))

@@ -25,8 +25,8 @@ from shortlist.serve.app import build_app
 from shortlist.serve.books import Books
 from shortlist.serve.call import ASGI, State
 from shortlist.serve.directory import Names
+from shortlist.serve.door import Door
 from shortlist.serve.files import Files, Running
-from shortlist.serve.guard import Guard
 from shortlist.serve.host import free_bytes, port_owner, resident_bytes
 from shortlist.serve.keeper import Workshop
 from shortlist.serve.lease import Listed
@@ -35,7 +35,7 @@ from shortlist.serve.openai import OPERATIONS
 from shortlist.serve.opening import Opening, Openings
 from shortlist.serve.placing import Rules
 from shortlist.serve.pool import Pool
-from shortlist.serve.server import LOOPBACK, Listen, Server
+from shortlist.serve.server import Server
 from shortlist.serve.upstream import Upstreams
 from shortlist.serve.warmth import ask_lightly
 from shortlist.settings import Settings
@@ -50,9 +50,11 @@ class Service:
     def __init__(self, settings: Settings, folder: Path, flags: Mapping[str, Any] | None = None) -> None:
         self._settings = settings
         self._flags = dict(flags or {})
+        self._door = Door.of(settings)
         self._files = Files(settings.home)
         self._openings = Openings(settings, folder)
         self._warming = Upstreams()
+        self._certificate = str(settings.tls_cert.absolute()) if settings.tls_cert else None
         self._stopping = asyncio.Event()
         self._pool: Pool | None = None
         self._started_ns = wall_ns()
@@ -63,12 +65,12 @@ class Service:
         with self._files.held():
             token = self._files.make_token()
             pool = self._pool = self._make_pool()
-            state = State(pool, guard=Guard(token=token))
-            server = Server(self._app(pool, state), Listen(self._hosts(), self._settings.port))
+            state = State(pool, guard=self._door.guard(token))
+            server = Server(self._app(pool, state), self._door.listen)
             await self._open_door(server)
             try:
                 main = await pool.start(self._settings.pin, port=server.port)
-                self._running = Running(os.getpid(), server.urls, iso(self._started_ns), __version__, self._flags)
+                self._running = self._described(server)
                 self._files.tell(self._running)
                 self._listen_to_signals()
                 log.info("pid %d serves %s", os.getpid(), " and ".join(server.urls))
@@ -98,6 +100,11 @@ class Service:
             "home": str(self._settings.home),
             "log": str(self._files.log),
         }
+
+    def _described(self, server: Server) -> Running:
+        return Running(
+            os.getpid(), server.urls, iso(self._started_ns), __version__, self._flags, certificate=self._certificate
+        )
 
     async def _open_door(self, server: Server) -> None:
         try:
@@ -151,10 +158,6 @@ class Service:
     def _app(self, pool: Pool, state: State) -> ASGI:
         management = Management(pool, self.stop, self.about)
         return build_app(state, [*OPERATIONS, *management.operations()])
-
-    def _hosts(self) -> tuple[str, ...]:
-        host = self._settings.host
-        return LOOPBACK if host in ("127.0.0.1", "localhost") else (host,)
 
     def _listen_to_signals(self) -> None:
         if sys.platform == "win32":
