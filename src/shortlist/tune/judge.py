@@ -58,11 +58,13 @@ def goes_on(seen: Seen, ratios: Mapping[str, float], allowed: Iterable[str]) -> 
 def finalists(settings: Mapping[str, Setting], ratios: Mapping[str, float], most: int = 2) -> tuple[Setting, ...]:
     """The fastest setting, and the best levels of all factors put together, by points; only what is ahead of the base.
 
-    Whether they are faster is for fresh rounds to say: who is picked as the fastest of many looks better than it is.
+    Nobody ahead: whoever is nearest, so that *nothing faster* is said of something that was compared. Whether they are
+    faster is for fresh rounds to say: who is picked as the fastest of many looks better than it is.
     """
     ahead = sorted((name for name in settings if ratios.get(name, 0.0) > 1.0), key=lambda name: -ratios[name])
     if not ahead:
-        return ()
+        near = [name for name in settings if SCREEN <= ratios.get(name, 0.0) < 1.0]
+        return tuple(settings[name] for name in sorted(near, key=lambda name: -ratios[name])[:1])
     best = settings[ahead[0]]
     levels: dict[str, Setting] = {}
     for name in ahead:

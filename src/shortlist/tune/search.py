@@ -22,6 +22,7 @@ from shortlist.tune.lab import Ask, Lab, Phase
 MOST_RACED, MOST_COMPARED = 5, 12
 """Rounds of the race, and of the comparison that decides. When time is up they are cut; whole rounds count."""
 
+_FEW_ROUNDS = 3
 _FIRST_SHARE, _RACE_SHARE = 0.35, 0.6  # of the budget, by when the phases end
 _SPARE_NS = 3 * 10**9
 
@@ -105,7 +106,8 @@ class Search:
         allowed = [label for label, one in mine.items() if not self._bar(base, one)]
         ratios = judge.speedups(first.evidence, base.label, self.aim.objective)
         going = judge.goes_on(first.evidence, ratios, allowed)
-        raced = [mine[label] for label in dict.fromkeys((base.label, *going))]
+        ranked = sorted(going, key=lambda label: -ratios[label])
+        raced = self._that_can_race([mine[label] for label in dict.fromkeys((base.label, *ranked))])
         await self._race(raced)
         named = judge.finalists({one.label: one for one in raced}, self._ratios(base), 2)
         if list(first.evidence) == [base.label]:
@@ -127,6 +129,13 @@ class Search:
             else:
                 fitting.append(one)
         return fitting
+
+    def _that_can_race(self, ranked: list[Setting]) -> list[Setting]:
+        """As many of the fastest as there is time for a few rounds of; the default and one more at least."""
+        left_ns = self._at(_RACE_SHARE) - self.clock.now_ns()
+        while len(ranked) > 2 and _FEW_ROUNDS * self._round_ns(ranked) > left_ns:
+            ranked = ranked[:-1]
+        return ranked
 
     async def _race(self, raced: list[Setting]) -> None:
         """Further rounds for those that are near each other, until they are told apart or time is up."""
