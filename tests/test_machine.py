@@ -192,14 +192,14 @@ def test_the_processor_is_named_as_it_names_itself(tmp_path: Path, cpuinfo: str,
 # --- memory and surroundings
 
 
-def test_the_memory_limit_counts_idle_file_pages_as_free(tmp_path: Path) -> None:
+def test_the_memory_limit_counts_pages_of_files_as_free(tmp_path: Path) -> None:
     proc = plant(tmp_path / "proc", {"self/cgroup": "0::/job\n"})
     stat = "anon 100\ninactive_file 300\nactive_file 50\n"
     groups = plant(
         tmp_path / "cg",
         {"job/memory.max": "1000\n", "job/memory.current": "700\n", "job/memory.stat": stat, "cpu.max": ""},
     )
-    assert memory_limit(proc, groups) == (1000, 600)
+    assert memory_limit(proc, groups) == (1000, 650)
     plant(groups, {"job/memory.max": "max\n"})
     assert memory_limit(proc, groups) == (None, None)
 

@@ -30,12 +30,16 @@ _SAME_BIRTH_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """One open model: what is set aside for it, how that is known, and what it was last seen to take."""
+    """One open model: what is set aside for it, how that is known, and what of it has left the system's free memory.
+
+    `anonymous_bytes` are its processes' own pages. The pages of its file, which is mapped, still count as available to
+    whoever asks the system, although the model would crawl without them.
+    """
 
     label: str
     bytes: int
     basis: str
-    resident_bytes: int = 0
+    anonymous_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,8 @@ class Page:
 
 
 def promised_bytes(loads: Iterable[Loaded]) -> int:
-    """What is set aside for these and not in their processes yet: it looks free, and is not."""
-    return sum(max(0, load.bytes - load.resident_bytes) for load in loads)
+    """What is set aside for these and looks free all the same: not touched yet, or pages of a mapped file."""
+    return sum(max(0, load.bytes - load.anonymous_bytes) for load in loads)
 
 
 def own_page(kind: Kind, what: str, *, free_with: str = "", ports: tuple[int, ...] = ()) -> Page:
@@ -141,7 +145,7 @@ def _read(descriptor: int) -> list[Page]:
 def _page(told: dict[str, Any]) -> Page:
     kind: Kind = "bench" if told["kind"] == "bench" else "service"
     loads = tuple(
-        Loaded(plain(one["label"]), max(0, int(one["bytes"])), plain(one["basis"]), max(0, int(one["resident_bytes"])))
+        Loaded(plain(one["label"]), max(0, int(one["bytes"])), plain(one["basis"]), max(0, int(one["anonymous_bytes"])))
         for one in told["loads"][:_MOST_LOADS]
     )
     return Page(

@@ -192,7 +192,7 @@ def _max_mhz(sys_root: Path = _SYS) -> int | None:
 def memory_limit(proc: Path = _PROC, cgroups: Path = _SYS / "fs/cgroup") -> tuple[int | None, int | None]:
     """The tightest limit that control groups set on memory and what is left under it, in bytes; None: none seen.
 
-    Inactive file pages count as free: the kernel drops them first.
+    Pages of files count as free, as they do in the system's own figure: the kernel drops them before anything else.
     """
     tightest: tuple[int, int] | None = None
     for group in _groups("memory", proc, cgroups):
@@ -202,8 +202,9 @@ def memory_limit(proc: Path = _PROC, cgroups: Path = _SYS / "fs/cgroup") -> tupl
         if limit is None or limit >= 1 << 60:  # v1 writes "no limit" as the largest page-aligned number
             continue
         counted = dict(line.split()[:2] for line in (_read(group / "memory.stat") or "").splitlines() if " " in line)
-        idle = int(counted.get("inactive_file" if is_v2 else "total_inactive_file", 0))
-        left = max(0, limit - max(0, used - idle))
+        prefix = "" if is_v2 else "total_"
+        files = sum(int(counted.get(f"{prefix}{kind}_file", 0)) for kind in ("inactive", "active"))
+        left = max(0, limit - max(0, used - files))
         tightest = (limit, left) if tightest is None else (min(limit, tightest[0]), min(left, tightest[1]))
     return tightest or (None, None)
 

@@ -144,8 +144,8 @@ class House:
         self.most_bytes = max(self.most_bytes, taken)
         return self.memory - taken
 
-    def resident(self, pids: object) -> int | None:
-        return None
+    def resident(self, pids: object) -> None:
+        """Nothing is measured of what is in this process."""
 
     def pool(self, rules: Rules) -> Pool:
         books = Books(self.ledger, self.page, self.memory_left, self.resident, rules.memory_limit_bytes)

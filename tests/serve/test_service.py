@@ -6,6 +6,8 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -236,3 +238,22 @@ def test_a_home_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         assert done.code == 1
         assert f"{tmp_path / 'logs'}" in done.err
         assert "cannot be written" in done.err
+
+
+def test_a_service_without_models_has_nothing_heavy_imported(tmp_path: Path) -> None:
+    script = f"""
+        import asyncio, sys
+        from pathlib import Path
+        from shortlist import settings
+        from shortlist.serve import daemon, logs
+        from shortlist.serve.service import Service
+
+        service = Service(settings.load().with_flags({{"port": 0}}), Path({str(tmp_path)!r}))
+        asyncio.run(service.run(lambda running: service.stop()))
+        heavy = {{"numpy", "sqlalchemy", "rich", "huggingface_hub", "xllamacpp", "jinja2", "scipy"}}
+        print(sorted(heavy & set(sys.modules)))
+    """
+    home = {"SHORTLIST_HOME": str(tmp_path)}
+    argv = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=environment(**home))
+    assert done.stdout == "[]\n"

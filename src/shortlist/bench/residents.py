@@ -85,8 +85,9 @@ class Residents:
             if not is_open:
                 self._book(candidate, None)
         if engine.pids():
-            taken = read_memory(engine.pids()).total_bytes
-            self._book(candidate, Loaded(candidate.label, taken, "measured", taken))
+            taken = read_memory(engine.pids())
+            anonymous = taken.total_bytes if taken.anonymous_bytes is None else taken.anonymous_bytes
+            self._book(candidate, Loaded(candidate.label, taken.total_bytes, "measured", anonymous))
         found = self._open[candidate.id] = _Open(engine, endpoint, engine.load_ns)
         return found
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from shortlist.errors import HostBusy
 from shortlist.ledger import Ledger, Loaded, Page, promised_bytes
+from shortlist.measure.memory import MemoryReading
 from shortlist.serve.model import Model, Open
 from shortlist.serve.placing import Room
 
@@ -30,7 +31,7 @@ class Books:
         ledger: Ledger,
         page: Page,
         free_bytes: Callable[[], int],
-        resident: Callable[[Sequence[int]], int | None],
+        resident: Callable[[Sequence[int]], MemoryReading | None],
         limit_bytes: int | None,
     ) -> None:
         self._ledger, self._page = ledger, page
@@ -52,7 +53,7 @@ class Books:
             log.warning("%s", error.message)
 
     def room(self) -> Room:
-        """What is free for one more: less what was promised to models and is not in their processes yet."""
+        """What is free for one more: less what is set aside for models and looks free all the same."""
         loads = [load for page in self._others() for load in page.loads] + self.loads()
         limit = self._limit_bytes
         left = None if limit is None else limit - sum(load.bytes for load in loads)
@@ -66,7 +67,7 @@ class Books:
     def loads(self) -> list[Loaded]:
         """Our part of the ledger."""
         return [
-            Loaded(m.label, m.charge_bytes, m.basis, (m.open.resident_bytes or 0) if m.open else 0)
+            Loaded(m.label, m.charge_bytes, m.basis, m.open.anonymous_bytes if m.open else 0)
             for m in self._models.values()
             if m.charge_bytes
         ]
@@ -104,10 +105,11 @@ class Books:
         return [page for page in self._ledger.pages() if (page.pid, page.kind) != mine]
 
 
-def _take(model: Model, opened: Open, resident: int | None) -> None:
-    if resident is None:
+def _take(model: Model, opened: Open, reading: MemoryReading | None) -> None:
+    if reading is None:
         return
-    opened.resident_bytes = resident
+    resident = opened.resident_bytes = reading.total_bytes
+    opened.anonymous_bytes = resident if reading.anonymous_bytes is None else reading.anonymous_bytes
     if opened.requests >= _SEEN_ENOUGH:
         model.measured_bytes = max(resident, model.measured_bytes or 0)
         model.charge_bytes = model.need_bytes

@@ -6,7 +6,7 @@ import psutil
 
 from shortlist.errors import EngineCrashed
 from shortlist.machine import memory_limit
-from shortlist.measure.memory import read_memory
+from shortlist.measure.memory import MemoryReading, read_memory
 
 
 def free_bytes() -> int:
@@ -16,12 +16,12 @@ def free_bytes() -> int:
     return available if left is None else min(available, left)
 
 
-def resident_bytes(pids: Sequence[int]) -> int | None:
-    """Anonymous and file-backed memory of these processes; None where they are not ours or gone."""
+def resident(pids: Sequence[int]) -> MemoryReading | None:
+    """What these processes take; None where they are not ours or gone."""
     if not pids:
         return None
     try:
-        return read_memory(pids).total_bytes
+        return read_memory(pids)
     except EngineCrashed:
         return None
 

@@ -40,6 +40,7 @@ class Open:
     ended: ShortlistError | None = None
     requests: int = 0
     resident_bytes: int | None = None
+    anonymous_bytes: int = 0
     warmed_ns: int = 0
     warmed: int = 0
 

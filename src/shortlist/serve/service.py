@@ -27,7 +27,7 @@ from shortlist.serve.call import ASGI, State
 from shortlist.serve.directory import Names
 from shortlist.serve.door import Door
 from shortlist.serve.files import Files, Running
-from shortlist.serve.host import free_bytes, port_owner, resident_bytes
+from shortlist.serve.host import free_bytes, port_owner, resident
 from shortlist.serve.keeper import Workshop
 from shortlist.serve.lease import Listed
 from shortlist.serve.manage import Management
@@ -137,7 +137,7 @@ class Service:
         page = own_page(
             "service", "shortlist service", free_with="shortlist model unload --all, or shortlist service stop"
         )
-        books = Books(Ledger(), page, free_bytes, resident_bytes, settings.memory_limit)
+        books = Books(Ledger(), page, free_bytes, resident, settings.memory_limit)
         openings = self._openings
 
         async def find(name: str) -> Opening:
