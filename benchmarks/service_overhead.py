@@ -4,14 +4,16 @@
     python benchmarks/service_overhead.py model [--streams 1] [--each 8] [--rounds 7] [--shape NAME] [--type q4_0]
     python benchmarks/service_overhead.py idle
 
-`truth`: the known-truth server in C (first content after 50 ms, 64 chunks 5 ms apart). `model`: llama.cpp with random
-weights of a true shape. Each round asks both sides, in a random order, with our own measuring client; engine, service
-and client share the cores of this process. A difference is one round's service less its direct value: the median over
-the rounds, and their whole range. `idle`: memory and time until ready of the serving process without a model.
+`truth`: the known-truth server in C (first content after 50 ms, 64 chunks 5 ms apart), or engine `fake` with the same
+schedule behind the whole service. `model`: llama.cpp with random weights of a true shape. Each round asks both sides,
+in a random order, with our own measuring client; engine, service and client share the cores of this process. A
+difference is one round's service less its direct value: the median over the rounds, and their whole range. `idle`: the
+whole service without a model, from its start to its first answer.
 """
 
 import argparse
 import asyncio
+import http.client
 import json
 import os
 import random
@@ -24,11 +26,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
+from urllib.parse import urlsplit
 
+import psutil
 import uvloop
 
 from client_truth import CHUNKS, Case, compiled, known_truth
-from shortlist.clock import SYSTEM, RunAxis, monotonic_ns
+from shortlist.clock import SYSTEM, RunAxis, monotonic_ns, sleep_blocking_ns
 from shortlist.records import Endpoint, Generation, Message, Prompt, Sample, from_json, to_json
 
 WORDS = "the budget review is on Friday and Zoë owns the plan that was agreed before noon by all who came "
@@ -183,34 +187,63 @@ def truth(asked: argparse.Namespace) -> None:
     prompt = Prompt("p", (Message("user", "Say something."),))
     count = asked.streams * (asked.each + 1)
     bodies = [request_body("known-truth", prompt, Generation(max_tokens=CHUNKS), {})] * count
-    with true_server(asked, 2 * asked.rounds * count) as endpoint, service(endpoint, {}, {}) as (port, pid):
+    made = fake_behind(asked) if asked.fake else c_behind(2 * asked.rounds * count)
+    with made as (direct, served, pid):
         before = cpu_s(pid)
-        compare(Side(endpoint.base_url, {}), Side(f"http://127.0.0.1:{port}/v1", {}), bodies, asked)
+        compare(direct, served, bodies, asked)
         used = (cpu_s(pid) - before) / (asked.rounds * count * CHUNKS)
         print(f"service: {used * 1e6:.1f} µs of processor per chunk; {memory_mb(pid):.1f} MB")
 
 
 @contextmanager
-def true_server(asked: argparse.Namespace, requests: int) -> Iterator[Endpoint]:
-    """The server in C, which spins on a core of its own, or engine `fake`, which sleeps between its writes."""
+def c_behind(requests: int) -> Iterator[tuple[Side, Side, int]]:
+    """The server in C, which spins on a core of its own while streams run."""
     does = ("chat", "passes_on", "stream")
-    with tempfile.TemporaryDirectory() as folder:
-        if asked.fake:
-            from shortlist.engines import EngineContext, LoadSpec
-            from shortlist.engines.fake import Fake
-            from shortlist.records import EngineOptions, Variant
+    with tempfile.TemporaryDirectory() as folder, known_truth(-1, _case(requests, compiled(folder)), []) as port:
+        endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", "known-truth", None, "c", None, None, does)
+        with service(endpoint, {}, {}) as (served, pid):
+            yield Side(endpoint.base_url, {}), Side(f"http://127.0.0.1:{served}/v1", {}), pid
 
-            engine = Fake(EngineContext())
-            script = f"ttft=50ms,gap=5ms,chunks={CHUNKS}"
-            spec = LoadSpec("fake", script, Variant("endpoint"), EngineOptions(), None, Path(folder))
-            with asyncio.Runner() as runner:
-                opened = runner.run(engine.open(spec))
-                yield replace(opened, model="known-truth", capabilities=does)
-                runner.run(engine.close())
-            return
-        case = Case("drive", 0, requests, compiled(folder))
-        with known_truth(-1, case, []) as port:
-            yield Endpoint(f"http://127.0.0.1:{port}/v1", "known-truth", None, "c", None, None, does)
+
+def _case(requests: int, binary: str) -> Case:
+    return Case("drive", 0, requests, binary)
+
+
+@contextmanager
+def fake_behind(asked: argparse.Namespace) -> Iterator[tuple[Side, Side, int]]:
+    """Engine `fake`, which sleeps between its writes, opened by the whole service with its pool."""
+    script = f"fake:ttft=50ms,gap=5ms,chunks={CHUNKS}"
+    with whole_service(script, "--parallel", str(4 * asked.streams)) as (process, url):
+        fetch(url, "/v1/chat/completions", {"model": "known-truth", "messages": [{"role": "user", "content": "x"}]})
+        (engine,) = process.children()
+        (port,) = (one.laddr.port for one in engine.net_connections("inet") if one.status == psutil.CONN_LISTEN)
+        yield Side(f"http://127.0.0.1:{port}/v1", {}), Side(f"{url}/v1", {}), process.pid
+
+
+def fetch(url: str, path: str, body: Any = None) -> None:
+    """One plain request, whatever it says."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    connection.request("GET" if body is None else "POST", path, None if body is None else json.dumps(body))
+    connection.getresponse().read()
+    connection.close()
+
+
+@contextmanager
+def whole_service(source: str, *flags: str) -> Iterator[tuple[psutil.Process, str]]:
+    """`shortlist service start --foreground` with a home of its own; its process and its address, once it answers."""
+    with tempfile.TemporaryDirectory() as home:
+        models = {"models": {"known-truth": {"source": source}}}
+        (Path(home) / "models.json").write_text(json.dumps(models), encoding="utf-8")
+        program = "from shortlist.cli import main; main()"
+        argv = [sys.executable, "-c", program, "service", "start", "--foreground", "--port", "0", *flags]
+        state = Path(home) / "service" / "state.json"
+        environment = os.environ | {"SHORTLIST_HOME": home}
+        out = subprocess.DEVNULL
+        with subprocess.Popen(argv, cwd=home, env=environment, stdout=out, stderr=out) as child:
+            while not state.exists() and child.poll() is None:
+                sleep_blocking_ns(1_000_000)
+            yield psutil.Process(child.pid), json.loads(state.read_bytes())["urls"][0]
+            child.terminate()
 
 
 def model(asked: argparse.Namespace) -> None:
@@ -255,11 +288,12 @@ def memory_mb(pid: int) -> float:
 
 
 def idle(asked: argparse.Namespace) -> None:
-    endpoint = Endpoint("http://127.0.0.1:9/v1", "m", None, "none", None, None)
     for _ in range(asked.rounds):
         began = monotonic_ns()
-        with service(endpoint, {}, {}) as (_, pid):
-            print(f"ready after {(monotonic_ns() - began) / 1e6:.0f} ms, {memory_mb(pid):.1f} MB resident")
+        with whole_service("fake:x=1") as (process, url):
+            fetch(url, "/v1/models")
+            ready_ms = (monotonic_ns() - began) / 1e6
+            print(f"answers after {ready_ms:.0f} ms, {memory_mb(process.pid):.1f} MB resident", flush=True)
 
 
 def main() -> None:

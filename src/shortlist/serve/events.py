@@ -14,6 +14,7 @@ from shortlist.serve.lease import Used
 FRAME_LIMIT_BYTES = 8 * 1024 * 1024
 _DATA = b"data:"
 _LAST = b"data: [DONE]"
+_START = b"data: {"
 
 
 class Frames:
@@ -72,6 +73,10 @@ class Watch:
 
     def look(self, data: bytes) -> bytes:
         """The events to send on. Raises ErrorReply for an error that the engine put into the stream, BrokenStream."""
+        if self.first_ns is not None and data.find(b"\n") == len(data) - 2 and data.startswith(_START):
+            told = self._decoded(data[6:-2])  # one event in one line, as nearly all are
+            if not told.usage and not told.error:
+                return data if told.model == self.model else self._renamed(data[:-2], told) + b"\n\n"
         if not data:
             return data
         events = data[:-2].split(b"\n\n")
@@ -85,10 +90,7 @@ class Watch:
         if payload == b"[DONE]":
             self.is_done = True
             return event
-        try:
-            told = _seen.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise BrokenStream(f"the engine sent an event that is not JSON: {error}") from None
+        told = self._decoded(payload)
         if told.error:
             raise error_reply({"error": told.error}, None)
         if told.usage:
@@ -97,7 +99,25 @@ class Watch:
                 return b""
         if self.first_ns is None and has_content(parse(payload).get("choices")):
             self.first_ns = monotonic_ns()
-        return event if told.model == self.model else b"data: " + renamed(parse(payload), self.model)
+        return event if told.model == self.model else self._renamed(event, told)
+
+    def _renamed(self, event: bytes, told: _Seen) -> bytes:
+        """The event under our name: the bytes of the other are swapped, and looked at again."""
+        old, new = msgspec.json.encode(told.model), msgspec.json.encode(self.model)
+        for key in (b'"model":', b'"model": '):
+            if key + old in event:
+                swapped = event.replace(key + old, key + new, 1)
+                payload = _payload(swapped)
+                if payload is not None and self._decoded(payload).model == self.model:
+                    return swapped
+        return b"data: " + renamed(parse(_payload(event) or b"{}"), self.model)
+
+    @staticmethod
+    def _decoded(payload: bytes) -> _Seen:
+        try:
+            return _seen.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise BrokenStream(f"the engine sent an event that is not JSON: {error}") from None
 
     def used(self, *, is_cancelled: bool) -> Used:
         """What the request cost, as far as it was seen."""

@@ -9,6 +9,7 @@ await server.stop(grace_s=30)
 import asyncio
 import contextlib
 import errno
+import gc
 import socket
 import ssl
 from dataclasses import dataclass
@@ -96,6 +97,7 @@ class Server:
             await SYSTEM.sleep_ns(0)
         if self._serving.done():
             await self._serving
+        gc.freeze()  # what is loaded by now stays: a full collection need not hold up every stream to look at it
 
     async def stop(self, grace_s: float) -> None:
         """Take no more connections, wait for the requests under way, drop what is left after the grace period."""
