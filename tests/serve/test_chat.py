@@ -98,6 +98,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"top_logprobs": 3}, "top_logprobs", "invalid_value"),
     ({"stop": ["a", ""]}, "stop[1]", "invalid_value"),
     ({"logit_bias": {"hello": 1}}, "logit_bias", "invalid_value"),
+    ({"logit_bias": {"768": 1}}, "logit_bias", "invalid_value"),
+    ({"logit_bias": {"9" * 30: 1}}, "logit_bias", "invalid_value"),
     ({"store": True}, "store", "unsupported_parameter"),
     ({"audio": {}}, "audio", "unsupported_parameter"),
     ({"modalities": ["text", "audio"]}, "modalities", "unsupported_parameter"),

@@ -72,9 +72,11 @@ def _common(request: ChatRequest | schema.CompletionRequest, lease: Lease) -> di
     return body | {"model": lease.endpoint.model} | dict(lease.extra_body)
 
 
-def streamed(body: dict[str, Any]) -> dict[str, Any]:
-    """The same, as a stream with its usage at the end: we count, whether or not the client asked."""
-    return body | {"stream": True, "stream_options": {"include_usage": True}}
+def streamed(body: dict[str, Any], lease: Lease, *, wants_usage: bool) -> dict[str, Any]:
+    """The same as a stream, with its usage at the end where the engine has that: we count, asked or not."""
+    if wants_usage or "usage" in lease.endpoint.capabilities:
+        return body | {"stream": True, "stream_options": {"include_usage": True}}
+    return body | {"stream": True}
 
 
 def messages_of(messages: Sequence[schema.ChatMessage]) -> list[dict[str, Any]]:

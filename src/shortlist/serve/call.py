@@ -71,6 +71,7 @@ class State:
     active: int = 0
     observers: list[Callable[[Finished], None]] = field(default_factory=list)
     template_features: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    vocabularies: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

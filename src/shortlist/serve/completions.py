@@ -7,7 +7,7 @@ from shortlist.errors import BadRequest
 from shortlist.serve import answers, checks
 from shortlist.serve.bodies import completion_body, seeded
 from shortlist.serve.call import Call, Operation
-from shortlist.serve.features import check_lease
+from shortlist.serve.features import check_bias, check_lease
 from shortlist.serve.lease import Demand, Lease
 from shortlist.serve.merging import Source, merge_stream, merge_whole
 from shortlist.serve.relay import leased
@@ -33,6 +33,7 @@ async def complete(call: Call) -> Reply | None:
         call, request.model, Demand(call.client, limit, call.request_id, frozenset(needed), text)
     ) as lease:
         await check_lease(call, lease, needed, limit)
+        await check_bias(call, lease, request.logit_bias)
         if len(prompts) > 1:  # else one of them could be refused in the middle of the others' answers
             await check_fits(call, lease, prompts, "prompt")
         sources = _sources(request, prompts, lease)

@@ -104,7 +104,7 @@ async def _feed(
     events, usages = into
     watch = Watch(lease.model, call.began_ns, keeps_usage=True)
     frames = Frames()
-    async with exchange(call, lease, path, streamed(source.body)) as connection:
+    async with exchange(call, lease, path, streamed(source.body, lease, wants_usage=True)) as connection:
         if connection.status != 200:
             raise await refusal(connection)
         while data := await connection.read():

@@ -8,7 +8,7 @@ import msgspec
 from shortlist.serve import answers, checks, completions, embeddings, responses, tokens
 from shortlist.serve.bodies import bare_logprobs, chat_body, seeded
 from shortlist.serve.call import Call, Operation
-from shortlist.serve.features import check_lease
+from shortlist.serve.features import check_bias, check_lease
 from shortlist.serve.lease import Demand, Lease, Listed
 from shortlist.serve.merging import Source, merge_stream, merge_whole
 from shortlist.serve.relay import leased, relay_stream, relay_whole
@@ -45,6 +45,7 @@ async def chat(call: Call) -> Reply | None:
     )
     async with leased(call, request.model, demand) as lease:
         await check_lease(call, lease, needed, checks.limit_of(request))
+        await check_bias(call, lease, request.logit_bias)
         return await answer(call, lease, request)
 
 

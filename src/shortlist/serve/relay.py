@@ -99,7 +99,7 @@ async def relay_stream(call: Call, lease: Lease, path: str, body: dict[str, Any]
     """The engine's events to the client as they come. What goes wrong before the first one can still be a status."""
     watch = Watch(lease.model, call.began_ns, keeps_usage)
     try:
-        async with exchange(call, lease, path, streamed(body)) as connection:
+        async with exchange(call, lease, path, streamed(body, lease, wants_usage=keeps_usage)) as connection:
             if connection.status != 200:
                 raise await refusal(connection)
             await _pump(call, connection, watch)

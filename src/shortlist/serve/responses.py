@@ -91,7 +91,8 @@ async def _events(call: Call, lease: Lease, asked: ChatRequest) -> AsyncGenerato
     """The events of the chat completion behind the response."""
     watch, frames = Watch(lease.model, call.began_ns, keeps_usage=True), Frames()
     try:
-        async with exchange(call, lease, "/chat/completions", streamed(chat_body(asked, lease))) as connection:
+        body = streamed(chat_body(asked, lease), lease, wants_usage=True)
+        async with exchange(call, lease, "/chat/completions", body) as connection:
             if connection.status != 200:
                 raise await refusal(connection)
             while data := await connection.read():
