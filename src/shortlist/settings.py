@@ -177,6 +177,9 @@ class Settings:
     memory_limit: int | None = _setting(
         _size, None, "memory that models may take in all, as 4GB; unset: what is free, and what control groups allow"
     )
+    listing: Path | None = _setting(
+        _path, None, "a models.json that counts beside those of SHORTLIST_HOME and of the working folder"
+    )
     host: str = _setting(_text, "127.0.0.1", "address that the service listens on; 127.0.0.1 is ::1 too")
     port: int = _setting(_number(int, 0, 65_535), 5273, "port that the service listens on; 0: the system chooses")
     keys_file: Path | None = _setting(

@@ -1,8 +1,6 @@
 """`shortlist model download`: models into the shared Hugging Face cache, resumed and verified."""
 
 import asyncio
-from dataclasses import dataclass, replace
-from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -11,23 +9,12 @@ import click
 from shortlist import settings as settings_file
 from shortlist import units
 from shortlist.cli.output import emit, emit_json, say
-from shortlist.errors import HubError, Interrupted
+from shortlist.errors import Interrupted
 
 if TYPE_CHECKING:
-    from shortlist.models.catalogue import Found, Library
     from shortlist.models.download import Plan
-    from shortlist.models.rows import Host
+    from shortlist.models.obtain import Asked
     from shortlist.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What stands on the command line, beside the names."""
-
-    accept_licence: bool
-    anyway: bool
-    keeps: bool
-    by_xet: bool
 
 
 @click.command(name="download")
@@ -59,6 +46,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     from shortlist.clock import SYSTEM
     from shortlist.models.cache import hub_cache
     from shortlist.models.download import require_room
+    from shortlist.models.obtain import Asked
 
     settings, when = settings_file.load(), None if at_text is None else parse_at(at_text)
     asked = Asked(accept_licence, anyway, not dry_run, by_xet)
@@ -80,80 +68,13 @@ def command(  # noqa: PLR0913 - one parameter an option
         say(f"next: shortlist model run {models[0]}, or shortlist bench {' '.join(models)}")
 
 
-def prepare_all(models: tuple[str, ...], settings: "Settings", asked: Asked) -> "list[Plan | None]":
+def prepare_all(models: tuple[str, ...], settings: "Settings", asked: "Asked") -> "list[Plan | None]":
     """Each model's plan, judged by policy, memory and the Hub; None for what is here without one."""
     from shortlist.cli.model_host import host_here, library_here
+    from shortlist.models.obtain import Buyer, prepare
 
-    library, host = library_here(settings), host_here(settings)
-    return [_prepare(name, library, host, asked, settings.home) for name in models]
-
-
-def _prepare(name: str, library: "Library", host: "Host", asked: Asked, home: Path) -> "Plan | None":
-    from shortlist.models import contact, hub
-    from shortlist.models.cache import hub_cache
-    from shortlist.models.download import plan
-    from shortlist.models.names import parse_name
-    from shortlist.models.refs import find, local_path
-
-    found = find(name, library)
-    _admit(found, library, host, asked, home)
-    is_ours = found.variant is None or found.variant.repository is None
-    if (is_ours or hub.is_offline()) and local_path(found) is not None:
-        return None
-    if is_ours and not found.card.repository:
-        raise HubError(f"{name}: nothing says where its files are", hint="give it a source in models.json")
-    if hub.is_offline():
-        raise HubError(f"{name} is not here, and HF_HUB_OFFLINE is set: nothing is asked", hint="unset HF_HUB_OFFLINE")
-    repository, revision = (found.variant and found.variant.repository) or found.card.repository, parse_name(name)
-    answer = contact.ask(str(repository), home, revision.revision, keeps=asked.keeps, noted=say)
-    for note in answer.notes:
-        say(note)
-    planned = plan(found, answer.contact, hub_cache(), ref=_ref(str(repository), revision.revision))
-    if not asked.anyway and not planned.is_done:
-        _require_fit_of_header(found, planned, library, host)
-    return replace(planned, by_xet=asked.by_xet, label=name)
-
-
-def _ref(repository: str, revision: str | None) -> str | None:
-    """The name under which other tools find the commit: `main` if they know none yet, or the one that was asked for."""
-    from shortlist.models.cache import hub_cache, storage_folder
-
-    is_commit = revision is not None and len(revision) == 40 and all(c in "0123456789abcdef" for c in revision)
-    name = revision or "main"
-    is_known = (storage_folder(hub_cache(), repository) / "refs" / name).is_file()
-    return None if is_commit or (is_known and revision is None) else name
-
-
-def _admit(found: "Found", library: "Library", host: "Host", asked: Asked, home: Path) -> None:
-    """Raise LicenceRefused or DoesNotFit, before anything is asked of anybody."""
-    from shortlist.clock import iso, wall_ns
-    from shortlist.models.fit import require_fit
-    from shortlist.models.licence import find_licence
-    from shortlist.models.policy import accept, check
-    from shortlist.models.refs import local_path
-    from shortlist.models.rows import fit_of
-
-    if asked.accept_licence and host.policy.action(found.card, find_licence(found.card)) == "review":
-        accept(home, [found.card], iso(wall_ns()))
-    else:
-        check(host.policy, found.card, what="download")
-    if not asked.anyway:
-        require_fit(found, fit_of(found, local_path(found), host), host.room, library)
-
-
-def _require_fit_of_header(found: "Found", planned: "Plan", library: "Library", host: "Host") -> None:
-    """For a model that no card of ours tells of: the header of its first file, read on the Hub."""
-    from shortlist.cli.model_info import with_remote_fit
-    from shortlist.models.fit import require_fit
-    from shortlist.models.rows import make_row
-    from shortlist.records import ModelFile, Variant
-
-    if found.card.architecture is not None or not planned.files[0].path.endswith(".gguf"):
-        return
-    files = tuple(ModelFile(one.path, one.size_bytes, one.sha256) for one in planned.files)
-    variant = Variant("gguf", None, files, planned.blobs.repository, revision=planned.revision)
-    row = with_remote_fit(make_row(replace(found, variant=variant), host), host)
-    require_fit(row.found, row.fit, host.room, library)
+    buyer = Buyer(library_here(settings), host_here(settings), settings.home, say)
+    return [prepare(name, buyer, asked) for name in models]
 
 
 def fetch_one(name: str, planned: "Plan", parallel: int) -> dict[str, object]:
@@ -196,9 +117,10 @@ def outcome(planned: "Plan", fetched_bytes: int) -> dict[str, object]:
 def _here(name: str, settings: "Settings") -> dict[str, object]:
     """A model that is here without the Hub."""
     from shortlist.cli.model_host import library_here
-    from shortlist.models.refs import find, local_path
+    from shortlist.models.refs import find, place_of
 
-    place = str(local_path(find(name, library_here(settings))))
+    library = library_here(settings)
+    place = str(place_of(find(name, library), library))
     return {"model": name, "is_here": True, "fetched_bytes": 0, "to_fetch_bytes": 0, "files": [{"place": place}]}
 
 

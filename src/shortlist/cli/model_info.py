@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -39,6 +38,7 @@ def command(
     from shortlist.cli.model_host import host_here, library_here
     from shortlist.engines.asking import checked_kv_type
     from shortlist.models.contact import pin_now
+    from shortlist.models.obtain import with_remote_fit
     from shortlist.models.refs import find
     from shortlist.models.rows import make_row
 
@@ -50,33 +50,13 @@ def command(
         for note in pin_now(found, settings.home):
             say(note)
         found = find(model, library_here(settings))
-    row = with_remote_fit(make_row(found, host), host)
+    row = with_remote_fit(make_row(found, host), host, say)
     if as_json:
         emit_json("shortlist-model", {**as_data(row), "card": row.found.card, **_worked_out(row, host)})
         return
     facts = () if licence_only else (*_fact_lines(row), *_fit_lines(row, host), *_speed_lines(row), *_disk_lines(row))
     for line in (*facts, *_licence_lines(row)):
         emit(line, asked_ascii=settings.ascii)
-
-
-def with_remote_fit(row: "Row", host: "Host") -> "Row":
-    """The row with the need that a header on the Hub tells, where neither file nor card does; what fails is told."""
-    from shortlist.errors import HubError, InvalidModel
-    from shortlist.models.hub import is_offline
-    from shortlist.models.rows import fit_of_remote
-
-    is_known = row.fit is not None or row.found.card.architecture is not None
-    if is_known or row.path is not None or row.found.variant is None:
-        return row
-    if is_offline():
-        say("note: HF_HUB_OFFLINE is set, the file's header was not read on the Hub")
-        return row
-    try:
-        fit = fit_of_remote(row.found, host.load)
-    except (HubError, InvalidModel) as error:
-        say(f"note: memory is not predicted: {error.message}")
-        return row
-    return row if fit is None else replace(row, fit=fit, is_fitting=fit.needed_bytes <= host.room.bytes)
 
 
 def _worked_out(row: "Row", host: "Host") -> Json:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SETTINGS = ("host", "port", "keys_file", "tls_cert", "tls_key", "allow_host", "allow_origin", "log_prompts",
             "connections", "idle_timeout", "keep_alive", "pin", "parallel", "queue", "turn", "drain", "prompt_cache",
-            "context", "threads", "device", "engine", "memory_limit")  # fmt: skip
+            "context", "threads", "device", "engine", "memory_limit", "listing")  # fmt: skip
 
 _SETTLE_NS = 15 * 10**9
 
@@ -42,6 +42,7 @@ _OPTIONS = [
     click.option("--threads", type=int, help="Threads of each engine. [physical cores]"),
     click.option("--device", help="cpu, gpu or auto. [auto]"),
     click.option("--engine", help="What opens GGUF files. [llamacpp]"),
+    click.option("--models", "listing", metavar="FILE", help="A models.json with names of yours; it goes first."),
     click.option("--memory-limit", help="Memory that models may take in all, as 4GB. [what is free]"),
 ]
 

@@ -19,7 +19,7 @@ from shortlist import demo
 from shortlist.errors import BadInput, InvalidFile, InvalidModel, UnknownName
 from shortlist.files import convert_strict, read_json
 from shortlist.models.listing import Listing, ModelEntry, load_listing
-from shortlist.models.names import FORMATS, Name, parse_name, squeezed
+from shortlist.models.names import FORMATS, QUANTISATIONS, Name, parse_name, squeezed
 from shortlist.models.pins import load_pins, pinned
 from shortlist.records import ModelCard, Variant, from_builtins, to_builtins
 
@@ -27,6 +27,9 @@ FILE = Path(__file__).with_name("catalogue.json")
 LISTING_NAME = "models.json"
 PREFERRED = ("q4_k_m", "q4_0", "q5_k_m", "q8_0")
 """The quantisation that an alias alone means: the first of these that the card has, else its first variant."""
+
+VARIANT_KEYS = QUANTISATIONS | set(FORMATS)
+"""What can tell a variant in a Foundry Local id."""
 
 
 class CatalogueFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -78,7 +81,9 @@ class Library:
             alias = self._by_name.get(squeezed(text))
             if alias is not None and (text != name.stem or name.tag is None):
                 return self.cards[alias]
-        return None
+        bare, _, key = name.stem.rpartition("-") if name.is_foundry else ("", "", "")
+        alias = self._by_name.get(squeezed(bare)) if key.lower() in VARIANT_KEYS else None
+        return None if alias is None else self.cards[alias]
 
     def by_repository(self, repository: str) -> ModelCard | None:
         """The card that names this Hub repository as its own or as a variant's."""
@@ -96,7 +101,16 @@ class Library:
             raise UnknownName("model", text, self.cards, hint="shortlist model list, or give the path of a .gguf file")
         if name.version is not None and str(name.version) != str(card.extra.get("version", name.version)):
             raise BadInput(f"{text}: version {name.version} is not known", hint=f"shortlist model info {card.alias}")
-        return Found(card, pick_variant(card, name.wanted))
+        return Found(card, pick_variant(card, self._wanted(name, card)))
+
+    def _wanted(self, name: Name, card: ModelCard) -> str | None:
+        """The variant that a name asks for; in a Foundry Local id it stands before the device, or it is ONNX."""
+        if not name.is_foundry or name.wanted != "onnx":
+            return name.wanted
+        key = name.stem.rpartition("-")[2].lower()
+        if squeezed(name.stem) not in self._by_name and key in VARIANT_KEYS:
+            return key
+        return "onnx" if any(variant.format == "onnx" for variant in card.variants) else None
 
 
 def pick_variant(card: ModelCard, wanted: str | None) -> Variant | None:
@@ -138,28 +152,26 @@ def read_card(path: Path) -> ModelCard:
         raise InvalidModel(f"{path} is not a model card: {error.message}", hint=error.hint) from None
 
 
-def load_library(home: Path | None = None, folder: Path | None = None) -> Library:
-    """The shipped list, the demo models, then models.json of `home` and of `folder`; later ones override.
+def load_library(home: Path | None = None, folder: Path | None = None, listing: Path | None = None) -> Library:
+    """The shipped list, the demo models, then models.json of `home`, of `folder`, and a `listing`; later ones override.
 
     What is pinned in `home` is filled in.
 
     A models.json in the working folder that is not ours may be another program's: it is passed over and told in
-    `notes`. Raises InvalidFile for one in `home`.
+    `notes`. Raises InvalidFile for one in `home`, and for a `listing`, which somebody named.
     """
     cards = {card.alias: card for card in (*shipped_cards(), *demo_cards())}
     notes: list[str] = []
-    for place in (home, folder):
-        path = None if place is None else place / LISTING_NAME
-        if path is None or not path.is_file():
-            continue
+    usual = [place / LISTING_NAME for place in (home, folder) if place is not None]
+    for path in (*filter(Path.is_file, usual), *(() if listing is None else (listing,))):
         try:
-            listing = load_listing(path)
+            told = load_listing(path)
         except InvalidFile as error:
-            if place == home:
+            if path == listing or path.parent == home:
                 raise
             notes.append(f"passed over: {error.message}")
             continue
-        cards |= overlay(cards, listing, str(path))
+        cards |= overlay(cards, told, str(path))
     return Library(pinned(cards.values(), load_pins(home)), tuple(notes))
 
 
@@ -183,6 +195,8 @@ def _overlaid(known: ModelCard | None, alias: str, entry: ModelEntry, origin: st
     except msgspec.ValidationError as error:
         raise InvalidFile(origin, f"$.models.{alias}.card", str(error)) from None
     extra = {**told.extra, **({"source": entry.source} if entry.source else {})}
+    if entry.source and "variants" not in facts and card.variants:
+        told, card = replace(told, variants=()), replace(card, variants=())  # what the file names is meant
     if entry.size_mb is not None and not card.variants:
         extra["size_mb"] = entry.size_mb
     return replace(told, sources={**told.sources, **dict.fromkeys(facts, origin)}, extra=extra)

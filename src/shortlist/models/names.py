@@ -2,7 +2,7 @@
 
 qwen2.5-1.5b                           an alias
 qwen2.5-1.5b@q4_k_m                    the variant of that quantisation (`@onnx`: of that format)
-qwen2.5-0.5b-instruct-generic-cpu:4    a Foundry Local id: an ONNX variant, version 4
+qwen2.5-0.5b-instruct-generic-cpu:4    a Foundry Local id: the ONNX variant where there is one, version 4 (`foundry`)
 qwen3:4b, qwen3:4b-q4_k_m              Ollama's names: after `:`, digits alone are a version, the rest is a tag
 hf:owner/repo, hf:owner/repo/file.gguf, hf:owner/repo@revision
 ./model.gguf, folder/model             a path: it ends in .gguf, or there is a separator in it
@@ -29,7 +29,8 @@ _REVISION = re.compile(r"[\w./-]+")
 class Name:
     """A name taken apart. `stem` is an alias, a repository (`hub`) or the path as typed.
 
-    `wanted` is a quantisation or a format; `file` and `revision` are of a repository.
+    `wanted` is a quantisation or a format; `file` and `revision` are of a repository. `is_foundry`: it had the form of
+    Foundry Local's ids, whose `wanted` onnx means what the alias alone means where a model has no such variant.
     """
 
     kind: Literal["alias", "hub", "path"]
@@ -40,6 +41,7 @@ class Name:
     tag: str | None = None
     file: str | None = None
     revision: str | None = None
+    is_foundry: bool = False
 
 
 def parse_name(text: str) -> Name:
@@ -61,9 +63,9 @@ def parse_name(text: str) -> Name:
     if foundry:
         stem, wanted = foundry["stem"], wanted or "onnx"
     if rest.isascii() and rest.isdigit():
-        return Name("alias", stem, typed, wanted.lower() or None, int(rest))
+        return Name("alias", stem, typed, wanted.lower() or None, int(rest), is_foundry=bool(foundry))
     tag, quantisation = _tag(rest)
-    return Name("alias", stem, typed, (wanted or quantisation).lower() or None, None, tag)
+    return Name("alias", stem, typed, (wanted or quantisation).lower() or None, None, tag, is_foundry=bool(foundry))
 
 
 def _tag(rest: str) -> tuple[str | None, str]:

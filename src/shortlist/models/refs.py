@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shortlist import demo, gguf
-from shortlist.errors import InvalidModel, NotDownloaded, UnknownName
+from shortlist.errors import BadInput, InvalidModel, NotDownloaded, UnknownName
 from shortlist.modelfile import sha256_file
 from shortlist.models import cache
 from shortlist.models.catalogue import Found, Library, load_library, pick_variant, read_card
 from shortlist.models.names import Name, parse_name
 from shortlist.records import ModelCard, ModelFile, Variant
 
-__all__ = ["ResolvedModel", "find", "known_names", "local_path", "read_card", "resolve"]
+__all__ = ["ResolvedModel", "find", "known_names", "local_path", "place_of", "read_card", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,17 @@ def local_path(found: Found) -> Path | None:
         return Path(str(source))
     files = None if found.variant is None else cache.find_files(cache.hub_cache(), found.variant)
     return files[0] if files else None
+
+
+def place_of(found: Found, library: Library) -> Path | None:
+    """As `local_path`, and where models.json names another model as the source, where that lies."""
+    path, source = local_path(found), found.card.extra.get("source")
+    if path is not None or source is None or found.card.variants or source == found.card.alias:
+        return path
+    try:
+        return local_path(find(str(source), library))
+    except BadInput:
+        return None
 
 
 def known_names() -> tuple[str, ...]:

@@ -51,7 +51,7 @@ class Row:
 def rows(library: Library, host: Host) -> Iterator[Row]:
     """Every variant of every card, cards in the library's order, the preferred variant first."""
     for card in library.cards.values():
-        for variant in _ordered(card):
+        for variant in ordered(card):
             yield make_row(Found(card, variant), host)
 
 
@@ -60,7 +60,7 @@ def make_row(found: Found, host: Host) -> Row:
     path = local_path(found)
     fit = fit_of(found, path, host)
     finding = find_licence(found.card)
-    size, basis = _size(found, path)
+    size, basis = size_of(found, path)
     return Row(
         found,
         path,
@@ -123,13 +123,15 @@ def one_a_card(listed: Iterable[Row], passes: Callable[[Row], bool]) -> list[Row
     return list(chosen.values())
 
 
-def _ordered(card: ModelCard) -> tuple[Variant | None, ...]:
+def ordered(card: ModelCard) -> tuple[Variant | None, ...]:
+    """A card's variants, GGUF by preference first; None alone for a card that lists none."""
     rank = {key: place for place, key in enumerate(PREFERRED)}
-    ordered = sorted(card.variants, key=lambda v: (v.format != "gguf", rank.get(variant_key(v), len(rank))))
-    return tuple(ordered) or (None,)
+    ranked = sorted(card.variants, key=lambda v: (v.format != "gguf", rank.get(variant_key(v), len(rank))))
+    return tuple(ranked) or (None,)
 
 
-def _size(found: Found, path: Path | None) -> tuple[int | None, str]:
+def size_of(found: Found, path: Path | None) -> tuple[int | None, str]:
+    """Bytes on disk, published or estimated, and on which basis (empty: published or measured)."""
     variant, card = found.variant, found.card
     if variant is None and path is not None and path.is_file():
         return path.stat().st_size, ""

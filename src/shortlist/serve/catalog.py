@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shortlist.models.catalogue import Found, Library
-from shortlist.models.refs import local_path
+from shortlist.models.refs import local_path, place_of
 from shortlist.records import ModelCard, Variant
 from shortlist.serve.lease import Listed
 
@@ -23,7 +23,7 @@ def _here(library: Library) -> Iterator[tuple[Found, Path | None]]:
     for card in library.cards.values():
         for variant in _variants(card):
             found = Found(card, variant)
-            path = local_path(found)
+            path = place_of(found, library)
             if path is not None or str(card.extra.get("source", "")).startswith("fake:"):
                 yield found, path
 

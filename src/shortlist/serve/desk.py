@@ -56,7 +56,8 @@ class Desk:
 
     def _grant(self, model: Model, opened: Open) -> Open:
         now = self._now
-        if now - opened.last_used_ns >= self._rules.idle_timeout_ns:  # it would be gone, but for keep-alive or its pin
+        limit_ns = model.idle_limit_ns(self._rules.idle_timeout_ns)
+        if now - opened.last_used_ns >= limit_ns:  # it would be gone, but for keep-alive or its pin
             saved_ns = round(model.tally.load_ns or 0)
             model.tally.kept_loads += 1
             model.tally.kept_ns += saved_ns

@@ -152,7 +152,7 @@ class Keeper:
     def _closed(self, model: Model) -> None:
         model.state = "absent" if model.error is None else "failed"
         model.charge_bytes = 0
-        model.is_leaving = False
+        model.is_leaving, model.idle_timeout_ns = False, None
         if model.is_pinned:
             model.wished_ns = self._clock.now_ns()
         self._books.post()

@@ -70,12 +70,14 @@ class Model:
     """A model that somebody asked for since the service started.
 
     `load_wishes`: who waits for it to be loaded only; `wished_ns`: since when it shall be loaded, though nobody asks it
-    anything. `is_leaving`: somebody wants it unloaded as soon as the requests in it have ended.
+    anything. `is_leaving`: somebody wants it unloaded as soon as the requests in it have ended. `idle_timeout_ns`: its
+    own, in place of the rules'; it ends with the load that it was asked for.
     """
 
     opening: Opening
     is_pinned: bool = False
     is_leaving: bool = False
+    idle_timeout_ns: int | None = None
     state: State = "absent"
     open: Open | None = None
     queue: Queue = field(default_factory=Queue)
@@ -112,6 +114,10 @@ class Model:
     def is_idle(self) -> bool:
         """Ready, with nothing to do."""
         return self.state == "ready" and self.in_use == 0 and not len(self.queue)
+
+    def idle_limit_ns(self, usual_ns: int) -> int:
+        """How long it may be idle."""
+        return usual_ns if self.idle_timeout_ns is None else self.idle_timeout_ns
 
     @property
     def free_slots(self) -> int:

@@ -72,7 +72,7 @@ class Openings:
 
     def library(self) -> Library:
         """The models that are known here, as of now."""
-        return load_library(self._settings.home, self._folder)
+        return load_library(self._settings.home, self._folder, self._settings.listing)
 
     def find(self, name: str) -> Opening:
         """The opening behind a name.

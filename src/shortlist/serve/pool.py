@@ -141,9 +141,10 @@ class Pool:
 
     # --- the management's wishes ------------------------------------------------------------------------------------
 
-    async def load(self, name: str) -> Model:
-        """Load a model without asking it anything; returns when it is ready. Raises as `lease`; a back-off is ended."""
+    async def load(self, name: str, idle_timeout_ns: int | None = None) -> Model:
+        """Load a model, with an idle timeout of its own if any; return when it is ready. Raises as `lease`."""
         model = await self._directory.find(name)
+        model.idle_timeout_ns = idle_timeout_ns or model.idle_timeout_ns
         model.retry_ns = 0
         model = await self._model(name)
         if model.state != "ready":
@@ -223,9 +224,9 @@ class Pool:
                 self._keeper.unload(model, "somebody asked for that")
             if not model.is_idle or model.is_pinned or self.rules.keep_alive_ns is not None:
                 continue
-            end = model.open.last_used_ns + self.rules.idle_timeout_ns
+            end = model.open.last_used_ns + model.idle_limit_ns(self.rules.idle_timeout_ns)
             if end <= self._now:
-                self._keeper.unload(model, f"idle for {duration(self.rules.idle_timeout_ns)}")
+                self._keeper.unload(model, f"idle for {duration(self._now - model.open.last_used_ns)}")
             else:
                 due.append(end)
         return min(due, default=None)

@@ -27,6 +27,7 @@ from shortlist.serve.call import ASGI, State
 from shortlist.serve.directory import Names
 from shortlist.serve.door import Door
 from shortlist.serve.files import Files, Running
+from shortlist.serve.foundry import Foundry, Shop
 from shortlist.serve.host import free_bytes, port_owner, resident
 from shortlist.serve.keeper import Workshop
 from shortlist.serve.lease import Listed
@@ -59,6 +60,7 @@ class Service:
         self._pool: Pool | None = None
         self._started_ns = wall_ns()
         self._running: Running | None = None
+        self._foundry: Foundry | None = None
 
     async def run(self, on_ready: Callable[[Running], None]) -> None:
         """Serve until a signal or an order to stop. Raises ServiceError, and what finding a pinned model raises."""
@@ -123,6 +125,8 @@ class Service:
         if self._running is not None:
             with contextlib.suppress(ServiceError):
                 self._files.tell(replace(self._running, is_stopping=True))
+        if self._foundry is not None:
+            self._foundry.close()
         await pool.stop()
         state.is_draining = True
         await server.stop(1)
@@ -157,7 +161,9 @@ class Service:
 
     def _app(self, pool: Pool, state: State) -> ASGI:
         management = Management(pool, self.stop, self.about)
-        return build_app(state, [*OPERATIONS, *management.operations()])
+        shop = Shop(self._settings, self._openings.library)
+        self._foundry = foundry = Foundry(pool, shop, lambda: self.about()["urls"])
+        return build_app(state, [*OPERATIONS, *management.operations(), *foundry.operations()])
 
     def _listen_to_signals(self) -> None:
         if sys.platform == "win32":
