@@ -103,6 +103,23 @@ def test_it_ends_within_the_budget_and_says_what_was_not_tried(budget_s: int) ->
             assert found.outcome == "not told apart"
 
 
+def test_with_little_time_only_the_fastest_are_raced_and_for_a_few_rounds() -> None:
+    lab = DrawnLab({"threads=1": 1.3, "ubatch=64": 0.9, "kv_type=f32": 0.95})
+    found, _ = search(lab, 100)
+    first, race, last = lab.asked
+    assert len(race.settings) < len([one for one in first.settings if not one.is_lossy])
+    assert found.phases[1].rounds_of("e default", "tokens_per_s") >= 3
+    assert "e threads=1" in [one.label for one in race.settings]
+    assert last.phase == "comparison"
+
+
+def test_nothing_faster_is_said_of_what_was_compared() -> None:
+    slower = ("threads=1", "ubatch=256", "ubatch=128", "ubatch=64", "kv_type=f32")
+    found, _ = search(DrawnLab(dict.fromkeys(slower, 0.9)))
+    assert found.outcome == "nothing faster"
+    assert [one.verdict for one in found.verdicts.values()] == ["worse"]
+
+
 def test_what_does_not_start_is_told_and_the_others_go_on() -> None:
     found, _ = search(DrawnLab({"threads=1": 1.3}, broken=frozenset({"ubatch=64", "kv_type=f32"})))
     assert fate(found, "e ubatch=64") == "it broke"
