@@ -9,6 +9,7 @@ from pathlib import Path
 from shortlist.errors import BadInput
 from shortlist.serve.guard import Guard
 from shortlist.serve.keys import ENVIRONMENT, KeyRing, check_private, environment_keys, read_keys
+from shortlist.serve.limits import Limits, connections_possible
 from shortlist.serve.origins import Places
 from shortlist.serve.server import LOOPBACK, Listen
 from shortlist.settings import Settings
@@ -42,7 +43,9 @@ class Door:
         warning = None
         if not is_here and tls is None:
             warning = "keys and prompts cross the network unencrypted; --tls-cert and --tls-key change that"
-        listen = Listen(hosts, settings.port, tls=tls, connections=settings.connections)
+        listen = Listen(
+            hosts, settings.port, tls=tls, limits=Limits(connections=connections_possible(settings.connections))
+        )
         return cls(listen, Places(settings.allow_host, settings.allow_origin), keys, warning)
 
     def guard(self, token: str) -> Guard:

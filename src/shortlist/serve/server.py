@@ -10,17 +10,20 @@ import asyncio
 import contextlib
 import errno
 import gc
+import math
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shortlist.clock import SYSTEM
 from shortlist.serve.call import ASGI, CHANNEL
 from shortlist.serve.channel import Channel
+from shortlist.serve.http import LimitedProtocol
+from shortlist.serve.limits import Crowd, Limits
 
 PORT = 5273
 LOOPBACK = ("127.0.0.1", "::1")
@@ -35,11 +38,10 @@ class Listen:
     hosts: tuple[str, ...] = LOOPBACK
     port: int = PORT
     tls: ssl.SSLContext | None = None
-    keep_alive_s: int = 75
-    connections: int = 1024
+    limits: Limits = Limits()
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(LimitedProtocol):
     """uvicorn's HTTP, with a channel to the client in each request's scope."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -73,10 +75,13 @@ class Server:
 
     def __init__(self, app: ASGI, listen: Listen) -> None:
         self._listen = listen
+        self.crowd = Crowd(listen.limits)
         config = uvicorn.Config(
             app,
-            http=Protocol, ws="none", lifespan="off", loop="none", log_config=None, access_log=False,
-            server_header=False, proxy_headers=False, backlog=_BACKLOG, timeout_keep_alive=listen.keep_alive_s,
+            http=cast("type[asyncio.Protocol]", partial(Protocol, self.crowd)),
+            ws="none", lifespan="off", loop="none", log_config=None, access_log=False,
+            server_header=False, proxy_headers=False, backlog=_BACKLOG,
+            timeout_keep_alive=math.ceil(listen.limits.idle_s),
         )  # fmt: skip
         self._config = config
         self._server = _Quiet(config)
