@@ -22,7 +22,9 @@ from shortlist.errors import ShortlistError
 class Report(Protocol):
     """How a child says, once, that it serves."""
 
-    def __call__(self, url: str, *, device: str | None, version: str | None, **more: int | str | None) -> None:
+    def __call__(
+        self, url: str, *, device: str | None, version: str | None, **more: int | str | list[str] | None
+    ) -> None:
         """Write the ready line; `more` are further fields of `process.Ready`."""
         ...
 
@@ -49,7 +51,7 @@ def run_child(
     _die_with(order["parent"], end, is_leaf=is_leaf)
     threading.Thread(target=_hold_lifeline, args=(lifeline, end), name="lifeline", daemon=True).start()
 
-    def report(url: str, *, device: str | None, version: str | None, **more: int | str | None) -> None:
+    def report(url: str, *, device: str | None, version: str | None, **more: int | str | list[str] | None) -> None:
         answer.give({"ready": {"url": url, "device": device, "version": version, **more}})
 
     def fail(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -62,7 +62,8 @@ class ChildSpec:
 class Ready:
     """What a child reported: where it listens, on which device, which version; `load_ns` is its own opening time.
 
-    Of a foreign program also the id that requests carry, and how long it took from its start until it served.
+    Of a foreign program also the id that requests carry, and how long it took from its start until it served; of a
+    class its context and what it can do.
     """
 
     url: str
@@ -71,6 +72,8 @@ class Ready:
     load_ns: int | None = None
     model: str | None = None
     start_ns: int | None = None
+    context: int | None = None
+    capabilities: Sequence[str] = ()
 
 
 def module_argv(module: str) -> tuple[str, ...]:

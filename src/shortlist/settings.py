@@ -245,6 +245,11 @@ class Settings:
         """Where a setting's value came from."""
         return self.sources.get(name, "default")
 
+    @property
+    def is_home_own(self) -> bool:
+        """Whether the user chose `home`, and not a file of the working folder, which may be somebody else's."""
+        return self.source("home") in ("default", "flag", *environment_names("home"))
+
     def with_flags(self, flags: Mapping[str, object]) -> "Settings":
         """These settings under what was typed; a flag that is None was not typed. Raises BadInput."""
         given = {name: value for name, value in flags.items() if value is not None}

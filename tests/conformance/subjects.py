@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from adapters.ngram import LINES, train
 from conformance.client import Client
 from make_random_gguf import SHAPES, write_random_gguf
 from shortlist.demo import demo_model_path
 from shortlist.engines import Engine, EngineContext, LoadSpec, find_engine
+from shortlist.models.adapters import adapter_variant, read_adapter
 from shortlist.records import Endpoint, EngineOptions, Format, Generation, Variant
 
 CONTEXT = 512
@@ -138,6 +140,34 @@ def _decoding_steps(open_: Open) -> int:
     return int(found[1])
 
 
+def _adapter() -> Subject:
+    """A language model of letters as a user's class, trained here on a few lines; it keeps a log of its letters."""
+
+    def spec(logs: Path, is_slow: bool) -> LoadSpec:
+        folder = logs.parent / "adapter"
+        folder.mkdir(exist_ok=True)
+        (folder / "weights.json").write_text(json.dumps(train(LINES)))
+        path = folder / ("slow.adapter.json" if is_slow else "ngram.adapter.json")
+        source = Path(__file__).parents[1] / "adapters" / "ngram.py"
+        name = "SlowNgram" if is_slow else "Ngram"
+        path.write_text(json.dumps({"adapter": f"{source}:{name}", "weights": "weights.json"}))
+        variant = adapter_variant(read_adapter(path))
+        return LoadSpec("adapter", "notes", variant, EngineOptions(), path, logs, PARALLEL, START_LIMIT_NS)
+
+    cannot = {
+        "json_schema": "the class does not say that it holds answers to one",
+        "embeddings": "a class generates text",
+    }
+    return Subject("adapter", spec, Counter(_generated), cannot=cannot, is_ours=True)
+
+
+def _generated(open_: Open) -> int:
+    """The letters that the class wrote to its error stream's log, one line each."""
+    assert open_.endpoint.pid is not None
+    logs = [Path(f"/proc/{open_.endpoint.pid}/fd/2").resolve()]
+    return sum(path.read_text().count("letter\n") for path in logs)
+
+
 def _fake() -> Subject:
     def spec(logs: Path, is_slow: bool) -> LoadSpec:
         script = f"ttft=5ms,gap={'5ms' if is_slow else '1ms'},chunks=12,split=50,context={CONTEXT}"
@@ -157,7 +187,12 @@ def _written(open_: Open) -> int:
     return sum(line["kind"] == "text" and line["is_last_piece"] for line in lines)
 
 
-SUBJECTS: Mapping[str, Callable[[], Subject]] = {"llamacpp": _llamacpp, "command": _command, "fake": _fake}
+SUBJECTS: Mapping[str, Callable[[], Subject]] = {
+    "llamacpp": _llamacpp,
+    "command": _command,
+    "adapter": _adapter,
+    "fake": _fake,
+}
 MARKS: Mapping[str, tuple[pytest.MarkDecorator, ...]] = {
     "llamacpp": (pytest.mark.engine,),
     "command": (pytest.mark.engine, pytest.mark.slow),  # the model of llamacpp again, through one process more

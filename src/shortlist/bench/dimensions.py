@@ -19,6 +19,7 @@ from shortlist.gguf.step import step_bytes
 from shortlist.machine import default_threads
 from shortlist.measure.bandwidth import CACHE_MULTIPLE, Bandwidth, host_bandwidth, last_cache_bytes
 from shortlist.measure.energy import Counter, Declared, Sources, find_sources
+from shortlist.models.adapters import read_adapter, weight_files
 from shortlist.pagecache import cached_share, drop_file_cache
 from shortlist.records import Candidate, Json, Plan, Sample
 from shortlist.results.energy import Prices
@@ -194,6 +195,8 @@ def load_kind(candidate: Candidate, path: Path | None, *, is_cold_asked: bool) -
     """How the load that comes now is to be called: `cold` only where that was asked for and seen to; else why not."""
     if not is_cold_asked:
         return "warm", ""
+    if path is not None and candidate.variant.format == "adapter":
+        return drop_model([file for _, file in weight_files(read_adapter(path))])
     parts = [] if path is None else [path, *(path.with_name(file.path) for file in candidate.variant.files[1:])]
     return drop_model(parts)
 

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from shortlist.bench.variations import Variation
-from shortlist.engines import COMMAND, EngineContext, command_of, find_engine, format_of, takes_names
+from shortlist.engines import ADAPTER, COMMAND, EngineContext, command_of, find_engine, format_of, takes_names
 from shortlist.engines.asking import plain
 from shortlist.errors import (
     BadInput,
@@ -58,6 +58,7 @@ class Opening:
     `settle`: what engine and options a model of ours is opened with in the end, by its label and variant (a profile).
     `library`: what names mean. `admit` is shown each model of ours by name before its file is looked for, and raises
     for one that the licence policy or this host's memory does not let in. `command`: what `--command` says.
+    `pins_threads`: the number of threads was nobody's wish but pinned (`--deterministic`); a class counts its own.
     `variations`: what each model is made into; `varied` is the one at hand.
     """
 
@@ -68,6 +69,7 @@ class Opening:
     admit: Callable[[Found], None] | None = None
     settle: Callable[[str, Variant, str, EngineOptions], tuple[str, EngineOptions]] | None = None
     command: str | None = None
+    pins_threads: bool = False
     variations: tuple[Variation, ...] = (Variation(),)
     varied: Variation = Variation()
 
@@ -196,7 +198,10 @@ def _candidate(model: ResolvedModel, opening: Opening, taken: set[str]) -> Candi
     if opening.endpoint_url is not None:
         options = replace(options, extra={**options.extra, ENDPOINT: opening.endpoint_url})
     engine = opening.engine
-    if opening.settle is not None:
+    if model.variant.format == "adapter":
+        engine = ADAPTER  # whatever opens model files: nothing else opens a class
+        options = replace(options, threads=None if opening.pins_threads else options.threads)
+    elif opening.settle is not None:
         engine, options = opening.settle(label, model.variant, engine, options)
     command = command_of(engine, EngineContext(command=opening.command))
     if command is not None:

@@ -20,9 +20,10 @@ from shortlist.bench.run import Bench
 from shortlist.choose.needsfile import Needs
 from shortlist.clock import SYSTEM, RunAxis, iso, wall_ns
 from shortlist.engines import COMMAND, Engine, EngineContext, command_of, find_engine
-from shortlist.errors import InvalidModel, RunMismatch, StoreError
+from shortlist.errors import BadInput, InvalidModel, RunMismatch, StoreError
 from shortlist.machine import boot_id, clock_source, fingerprint, host_facts, one_line, versions
 from shortlist.modelfile import sha256_file
+from shortlist.models.adapters import adapter_variant, read_adapter
 from shortlist.models.usage import note_use
 from shortlist.records import Candidate, Executor, PlannedBlock, Prompt, Run, RunInfo, RunState, Suite, uuid7
 from shortlist.results.racing import blocks_wanted, looks_of, newest_look
@@ -115,6 +116,9 @@ def resumed_session(store: Store, ref: str, rounds: int | None, prompts: Sequenc
     paths = {candidate: Path(path) for candidate, path in store.locations(run_id).items()}
     for candidate in run.info.plan.candidates:
         first, files = paths.get(candidate.id), candidate.variant.files
+        if candidate.variant.format == "adapter":
+            _check_adapter(candidate, first)
+            continue
         # A split model lies in one folder; its first part is the one that is named.
         for place, file in enumerate(files):
             path = first if first is None or place == 0 else first.with_name(file.path)
@@ -129,6 +133,22 @@ def _put_out(run: Run) -> frozenset[str]:
     """Who a race has put out: no extension measures them further."""
     look = newest_look(run)
     return frozenset(look.out) if look else frozenset()
+
+
+def _check_adapter(candidate: Candidate, path: Path | None) -> None:
+    if path is None:
+        raise RunMismatch(f"it is not known where {candidate.label} lies on this host: the run was imported")
+    try:
+        now = {file.path: file.sha256 for file in adapter_variant(read_adapter(path)).files}
+    except BadInput as error:
+        raise RunMismatch(f"{candidate.label}: {error.message}", hint="put it back, or start a new run") from None
+    planned = {file.path: file.sha256 for file in candidate.variant.files}
+    changed = sorted(name for name in now.keys() | planned.keys() if now.get(name) != planned.get(name))
+    if changed:
+        raise RunMismatch(
+            f"{candidate.label}: {changed[0]} has changed since the run began",
+            hint="put the old one back, or start anew",
+        )
 
 
 def _check_file(label: str, path: Path | None, digest: str | None) -> None:

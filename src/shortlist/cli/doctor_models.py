@@ -25,7 +25,7 @@ def _library(settings: Settings) -> Iterator[Finding]:
     from shortlist.models.catalogue import load_library
 
     try:
-        library = load_library(settings.home, Path.cwd())
+        library = load_library(settings.home, Path.cwd(), is_home_trusted=settings.is_home_own)
     except (ShortlistError, OSError) as error:
         told = error.message if isinstance(error, ShortlistError) else str(error)
         yield Finding("models", "fail", told, f"mend or remove {settings.home / 'models.json'}")

@@ -16,23 +16,43 @@ if TYPE_CHECKING:
 
 @click.command(name="add")
 @click.argument("name")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--adapter", help="A Python class of yours: FILE.py:Class, module:Class, or an entry point; PATH: its weights."
+)
 @click.option("--copy", "is_copied", is_flag=True, help="Copy it into our own store: for a USB stick, say.")
 @click.option("--licence", help="Its licence: an SPDX name, or the Hub's tag. [what the header says]")
 @click.option("--capability", "capabilities", multiple=True, help="A tag such as chat; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    *, name: str, path: Path, is_copied: bool, licence: str | None, capabilities: tuple[str, ...], as_json: bool
+    *,
+    name: str,
+    path: Path | None,
+    adapter: str | None,
+    is_copied: bool,
+    licence: str | None,
+    capabilities: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Give a GGUF file or an ONNX folder a name, where it lies: nothing is copied or moved.
 
     The header is read within bounds, every file hashed for `cache verify`. Folders with Python pickles, and links that
-    lead out of the folder, are refused. The name goes into models.json in SHORTLIST_HOME.
+    lead out of the folder, are refused. With --adapter the model is a Python class that loads PATH (docs/adapters.md).
+    The name goes into models.json in SHORTLIST_HOME.
     """
     from shortlist.clock import iso, wall_ns
     from shortlist.models import shelf
 
     settings = settings_file.load()
+    if adapter is not None:
+        if is_copied:
+            raise BadInput("--copy is for model files; a class and its weights are used where they lie")
+        _add_adapter(settings, name, adapter, path, _typed_facts(licence, capabilities), as_json=as_json)
+        return
+    if path is None:
+        raise BadInput(
+            "no file or folder is named", hint="shortlist model add NAME FILE.gguf, or --adapter module:Class"
+        )
     base, files = shelf.model_files(path)
     _check_free(settings, shelf.checked_name(name), base)
     facts = _facts(base, licence, capabilities)
@@ -68,7 +88,6 @@ def _check_free(settings: "Settings", name: str, base: Path) -> None:
 def _facts(base: Path, licence: str | None, capabilities: tuple[str, ...]) -> dict[str, object]:
     """What the header tells of the model, and what was typed."""
     from shortlist import gguf
-    from shortlist.models.spdx import to_spdx
 
     found: dict[str, object] = {}
     if base.is_file():
@@ -79,14 +98,39 @@ def _facts(base: Path, licence: str | None, capabilities: tuple[str, ...]) -> di
             "parameters": header.parameters,
             "licence": header.licence,
         }
+    return {fact: value for fact, value in found.items() if value is not None} | _typed_facts(licence, capabilities)
+
+
+def _typed_facts(licence: str | None, capabilities: tuple[str, ...]) -> dict[str, object]:
+    from shortlist.models.spdx import to_spdx
+
+    found: dict[str, object] = {"capabilities": list(capabilities)} if capabilities else {}
     if licence is not None:
         spelled = to_spdx(licence)
         if spelled.problem is not None:
             raise BadInput(f"{licence!r} is not a licence: {spelled.problem}", hint="write it like Apache-2.0")
         found["licence"] = spelled.text
-    if capabilities:
-        found["capabilities"] = list(capabilities)
-    return {fact: value for fact, value in found.items() if value is not None}
+    return found
+
+
+def _add_adapter(
+    settings: "Settings", name: str, reference: str, weights: Path | None, facts: dict[str, object], *, as_json: bool
+) -> None:
+    """Register a class with its weights. It is not imported: `model run` and `bench` do that, in a child."""
+    from shortlist.clock import iso, wall_ns
+    from shortlist.models import shelf
+    from shortlist.models.adapters import parse_adapter
+
+    adapter = parse_adapter(reference, weights, Path.cwd())
+    _check_free(settings, shelf.checked_name(name), shelf.adapter_place(settings.home, name))
+    added = shelf.register_adapter(settings.home, name, adapter, iso(wall_ns()), facts)
+    if as_json:
+        size = sum(file.size_bytes or 0 for file in added.files)
+        emit_json("shortlist-model-add", {"name": name, "path": added.path, "size_bytes": size, "files": added.files})
+        return
+    with_weights = f" with {adapter.weights}" if adapter.weights else ""
+    emit(f"{name} is {adapter.file or adapter.module}:{adapter.name}{with_weights}", asked_ascii=settings.ascii)
+    say(f"  shortlist model run {name}, or shortlist bench {name}")
 
 
 def _copied(settings: "Settings", name: str, base: Path, files: tuple[Path, ...]) -> tuple[Path, tuple[Path, ...]]:

@@ -20,7 +20,8 @@ def library_here(settings: Settings) -> Library:
     What the Hub is asked for those names may go to the hosts of the setting `hub_hosts` too.
     """
     allow_hosts(settings.hub_hosts)
-    library = load_library(settings.home, Path.cwd(), settings.listing)
+    is_own = settings.is_home_own
+    library = load_library(settings.home, Path.cwd(), settings.listing, is_home_trusted=is_own)
     for note in library.notes:
         say(f"note: {note}")
     return library

@@ -188,7 +188,9 @@ def prepare(settings: Settings, model: str, *, accept_licence: bool = False) -> 
             f"{model} is an ONNX model, and engine llamacpp opens GGUF files",
             hint="shortlist model list --variants shows what else there is; --engine names another engine",
         )
-    name, options = ByProfile(settings)(here.label, here.variant, settings.engine, options)
+    name = here.variant.format if here.variant.format == "adapter" else settings.engine
+    if name == settings.engine:
+        name, options = ByProfile(settings)(here.label, here.variant, name, options)
     if name != settings.engine:
         engine, options = find_engine(name)(EngineContext()), replace(options, prefix_cache=False)
     if here.path is not None:

@@ -127,7 +127,8 @@ def _roster(settings: Settings, asked: Asked, settle: ByProfile) -> "tuple[Roste
     # A user name or a key inside the URL is refused here, before anything is stored.
     endpoint = base_url(settings.endpoint) if settings.endpoint else None
     library, admit = admission(settings, listing, accept_licence=asked.accept_licence)
-    opening = Opening(_engine(settings), options, endpoint, library, admit, settle, settings.command, variations)
+    pins = settings.source("threads") == "--deterministic"
+    opening = Opening(_engine(settings), options, endpoint, library, admit, settle, settings.command, pins, variations)
     return make_roster(names, listing, opening), listing
 
 

@@ -24,15 +24,19 @@ GROUP = "shortlist.engines"
 COMMAND = "command"
 """The key in a candidate's `options.extra` that holds the command of a program which is not ours, as it was planned."""
 
+ADAPTER = "adapter"
+"""The engine, and the format, of a Python class of the user's."""
+
 _OURS = {
     "llamacpp": "shortlist.engines.llamacpp:LlamaCpp",
     "remote": "shortlist.engines.remote:Remote",
     "fake": "shortlist.engines.fake:Fake",
     "command": "shortlist.engines.command:Command",
+    "adapter": "shortlist.engines.adapter:Adapter",
 }
 
 
-_FORMATS: Mapping[str, Format] = {"llamacpp": "gguf", "onnx_genai": "onnx"}
+_FORMATS: Mapping[str, Format] = {"llamacpp": "gguf", "onnx_genai": "onnx", "adapter": "adapter"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,11 +86,14 @@ class Program:
 
 
 def kill_descendants() -> None:
-    """SIGKILL to everything below this process, until nothing that lives is left there."""
+    """SIGKILL to everything below this process until nothing is left there; the dead are reaped: nobody else may."""
     import psutil
 
     for _ in range(_SWEEPS):
         living = [p for p in psutil.Process().children(recursive=True) if _lives(p)]
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         if not living:
             return
         for process in living:
@@ -115,6 +118,12 @@ def _die_with_supervisor() -> None:
 
 
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def adopt_orphans() -> None:
+    """From now on, what descendants of this process leave behind is its own: found, and ended. Linux only."""
+    if _LIBC is not None:
+        _LIBC.prctl(_SUBREAPER, 1)
 
 
 def free_port() -> int:
@@ -259,8 +268,7 @@ def _serve(program: Program, port: int, config: Mapping[str, Any], report: Repor
 
 
 def _main(config: dict[str, Any], report: Report) -> None:
-    if _LIBC is not None:
-        _LIBC.prctl(_SUBREAPER, 1)
+    adopt_orphans()
     port = free_port()
     values = {**config["values"], "port": str(port)}
     env = dict(zip(config["env"], fill(list(config["env"].values()), values), strict=True))

@@ -18,6 +18,7 @@ import msgspec
 from shortlist import demo
 from shortlist.errors import BadInput, InvalidFile, InvalidModel, UnknownName
 from shortlist.files import convert_strict, read_json
+from shortlist.models.adapters import is_adapter
 from shortlist.models.listing import Listing, ModelEntry, load_listing
 from shortlist.models.names import FORMATS, QUANTISATIONS, Name, parse_name, squeezed
 from shortlist.models.pins import load_pins, pinned
@@ -152,13 +153,16 @@ def read_card(path: Path) -> ModelCard:
         raise InvalidModel(f"{path} is not a model card: {error.message}", hint=error.hint) from None
 
 
-def load_library(home: Path | None = None, folder: Path | None = None, listing: Path | None = None) -> Library:
+def load_library(
+    home: Path | None = None, folder: Path | None = None, listing: Path | None = None, *, is_home_trusted: bool = True
+) -> Library:
     """The shipped list, the demo models, then models.json of `home`, of `folder`, and a `listing`; later ones override.
 
     What is pinned in `home` is filled in.
 
     A models.json in the working folder that is not ours may be another program's: it is passed over and told in
-    `notes`. Raises InvalidFile for one in `home`, and for a `listing`, which somebody named.
+    `notes`. Raises InvalidFile for one in `home`, and for a `listing`, which somebody named. Only that of a home which
+    the user chose may name adapters, which are code: a folder may have been downloaded.
     """
     cards = {card.alias: card for card in (*shipped_cards(), *demo_cards())}
     notes: list[str] = []
@@ -166,18 +170,33 @@ def load_library(home: Path | None = None, folder: Path | None = None, listing: 
     for path in (*filter(Path.is_file, usual), *(() if listing is None else (listing,))):
         try:
             told = load_listing(path)
+            is_own = is_home_trusted and home is not None and path == home / LISTING_NAME
+            cards |= overlay(cards, told, str(path), takes_code=is_own)
         except InvalidFile as error:
             if path == listing or path.parent == home:
                 raise
             notes.append(f"passed over: {error.message}")
-            continue
-        cards |= overlay(cards, told, str(path))
     return Library(pinned(cards.values(), load_pins(home)), tuple(notes))
 
 
-def overlay(cards: Mapping[str, ModelCard], listing: Listing, origin: str) -> dict[str, ModelCard]:
-    """The cards of a models.json: new ones, and known ones with what the file says in place of what stood there."""
-    return {alias: _overlaid(cards.get(alias), alias, entry, origin) for alias, entry in listing.entries.items()}
+def overlay(
+    cards: Mapping[str, ModelCard], listing: Listing, origin: str, *, takes_code: bool = False
+) -> dict[str, ModelCard]:
+    """The cards of a models.json: new ones, and known ones with what the file says in place of what stood there.
+
+    Raises InvalidFile; for an adapter too, unless this file may name code (`takes_code`).
+    """
+    found = {alias: _overlaid(cards.get(alias), alias, entry, origin) for alias, entry in listing.entries.items()}
+    for alias, entry in listing.entries.items():
+        told = (entry.source, found[alias].extra.get("source") if entry.card else None)
+        if any(map(is_adapter, told)) and not takes_code:
+            raise InvalidFile(
+                origin,
+                f"$.models.{alias}.source",
+                "names an adapter, which is code, and this file may be somebody else's",
+                hint=f"shortlist model add {alias} WEIGHTS --adapter module:Class, and leave the source out",
+            )
+    return found
 
 
 def _overlaid(known: ModelCard | None, alias: str, entry: ModelEntry, origin: str) -> ModelCard:

@@ -12,6 +12,7 @@ from shortlist import demo, gguf
 from shortlist.errors import BadInput, InvalidModel, NotDownloaded, UnknownName
 from shortlist.modelfile import sha256_file
 from shortlist.models import cache
+from shortlist.models.adapters import SUFFIX, adapter_variant, is_adapter, read_adapter
 from shortlist.models.catalogue import Found, Library, load_library, pick_variant, read_card
 from shortlist.models.names import Name, parse_name
 from shortlist.records import ModelCard, ModelFile, Variant
@@ -40,6 +41,8 @@ def find(text: str, library: Library | None = None) -> Found:
         path = Path(text).expanduser()
         if _is_onnx_folder(path):
             return Found(ModelCard(path.name), Variant("onnx"), path)
+        if is_adapter(path):
+            return Found(_card_of_adapter(path), adapter_variant(read_adapter(path), is_hashed=False), path)
         return Found(*_card_of_file(path), path)
     if name.kind == "hub":
         return _of_hub(name, library)
@@ -56,6 +59,10 @@ def resolve(text: str, library: Library | None = None) -> ResolvedModel:
         typed = Path(text).expanduser()
         if _is_onnx_folder(typed):
             return _from_folder(Found(ModelCard(typed.name), Variant("onnx")), typed)
+        if is_adapter(typed):
+            variant = adapter_variant(read_adapter(typed))
+            card = _card_of_adapter(typed)
+            return ResolvedModel(card.alias, variant, typed.resolve(), card)
         return _from_file(typed)
     found = find(text, library)
     if (source := found.card.extra.get("source")) is not None and not found.card.variants:
@@ -154,6 +161,10 @@ def _of_hub(name: Name, library: Library) -> Found:
     variant = Variant("onnx" if is_onnx else "gguf", None, files, name.stem, revision=name.revision)
     bare = ModelCard(alias=name.stem, repository=name.stem, sources={"repository": "as typed"})
     return Found(replace(card, alias=name.stem, variants=(variant,)) if card else bare, variant)
+
+
+def _card_of_adapter(path: Path) -> ModelCard:
+    return ModelCard(path.name[: -len(SUFFIX)], description="a Python class of your own")
 
 
 def _card_of_file(path: Path) -> tuple[ModelCard, Variant]:

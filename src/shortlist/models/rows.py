@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shortlist import gguf
-from shortlist.errors import InvalidModel
+from shortlist.errors import BadInput, InvalidModel
+from shortlist.models.adapters import adapter_variant, is_adapter, read_adapter
 from shortlist.models.catalogue import PREFERRED, Found, Library, variant_key
 from shortlist.models.filters import Facts
 from shortlist.models.fit import Fit, Load, Room, fit_of_card, predict
@@ -58,6 +59,8 @@ def rows(library: Library, host: Host) -> Iterator[Row]:
 def make_row(found: Found, host: Host) -> Row:
     """One variant with what is known of it here; a header that is here goes before the card."""
     path = local_path(found)
+    if found.variant is None and path is not None and is_adapter(path):
+        found = replace(found, variant=_adapter(path))
     fit = fit_of(found, path, host)
     finding = find_licence(found.card)
     size, basis = size_of(found, path)
@@ -123,6 +126,14 @@ def one_a_card(listed: Iterable[Row], passes: Callable[[Row], bool]) -> list[Row
     return list(chosen.values())
 
 
+def _adapter(path: Path) -> Variant:
+    """What a list shows of an adapter; what is wrong with it is told by whoever opens it."""
+    try:
+        return adapter_variant(read_adapter(path), is_hashed=False)
+    except BadInput:
+        return Variant("adapter")
+
+
 def ordered(card: ModelCard) -> tuple[Variant | None, ...]:
     """A card's variants, GGUF by preference first; None alone for a card that lists none."""
     rank = {key: place for place, key in enumerate(PREFERRED)}
@@ -133,7 +144,7 @@ def ordered(card: ModelCard) -> tuple[Variant | None, ...]:
 def size_of(found: Found, path: Path | None) -> tuple[int | None, str]:
     """Bytes on disk, published or estimated, and on which basis (empty: published or measured)."""
     variant, card = found.variant, found.card
-    if variant is None and path is not None and path.is_file():
+    if variant is None and path is not None and path.is_file() and not is_adapter(path):
         return path.stat().st_size, ""
     if variant is not None and variant.size_bytes is not None:
         return variant.size_bytes, ""

@@ -17,6 +17,7 @@ from shortlist import gguf
 from shortlist.errors import BadInput, InvalidFile, InvalidModel
 from shortlist.files import convert, read_json, write_whole
 from shortlist.modelfile import looks_like, open_model, sha256_file
+from shortlist.models.adapters import SUFFIX, Adapter, sources_of, weight_files, write_adapter
 from shortlist.models.catalogue import LISTING_NAME
 from shortlist.records import ModelFile, to_json
 
@@ -125,9 +126,31 @@ def register(home: Path, name: str, added: Added, facts: Mapping[str, object] | 
 
 
 def unregister(home: Path, name: str) -> None:
-    """Forget the name; no file of the model is touched. Raises BadInput."""
+    """Forget the name; of its files only the adapter file that `model add` wrote is deleted. Raises BadInput."""
+    added = load_added(home)
     _write_source(home, name, None)
-    _write_added(home, {known: one for known, one in load_added(home).items() if known != name})
+    _write_added(home, {known: one for known, one in added.items() if known != name})
+    if name in added and Path(added[name].path) == adapter_place(home, name):
+        adapter_place(home, name).unlink(missing_ok=True)
+
+
+def adapter_place(home: Path, name: str) -> Path:
+    """Where the adapter file of a name is kept."""
+    return home / "adapters" / f"{name}{SUFFIX}"
+
+
+def register_adapter(home: Path, name: str, adapter: Adapter, at: str, facts: Mapping[str, object]) -> Added:
+    """Have the name mean this class with these weights from now on. Raises BadInput, InvalidModel.
+
+    Each file with its digest, by its place on this host, for `cache verify`.
+    """
+    places = [*sources_of(adapter), *(path for _, path in weight_files(adapter))]
+    files = tuple(ModelFile(str(place), place.stat().st_size, sha256_file(place)) for place in places)
+    path = adapter_place(home, name)
+    added = Added(str(path), at, files)
+    write_adapter(path, adapter)
+    register(home, name, added, facts)
+    return added
 
 
 def _write_added(home: Path, models: Mapping[str, Added]) -> None:

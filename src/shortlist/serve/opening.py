@@ -15,6 +15,7 @@ from typing import Any
 from shortlist.engines import LoadSpec, engine_names, installed_version
 from shortlist.engines.asking import asked_options
 from shortlist.errors import BadInput, NotDownloaded, UnknownName
+from shortlist.models.adapters import is_adapter
 from shortlist.models.catalogue import Found, Library, load_library
 from shortlist.models.fit import DEFAULT_CONTEXT, Fit, Load, Room, smaller
 from shortlist.models.names import parse_name
@@ -72,7 +73,8 @@ class Openings:
 
     def library(self) -> Library:
         """The models that are known here, as of now."""
-        return load_library(self._settings.home, self._folder, self._settings.listing)
+        settings = self._settings
+        return load_library(settings.home, self._folder, settings.listing, is_home_trusted=settings.is_home_own)
 
     def find(self, name: str) -> Opening:
         """The opening behind a name.
@@ -125,7 +127,7 @@ class Openings:
                 f"{name} is of format {variant.format}, and no engine here opens it",
                 hint="shortlist config list shows the engines; name another variant with @q4_k_m",
             )
-        place = path if is_gguf else path if path.is_dir() else path.parent
+        place = path if is_gguf or is_adapter(path) or path.is_dir() else path.parent
         label = name.strip() if name.startswith("hf:") else found.label
         options = asked_options(settings, prefix_cache=settings.prompt_cache and engine == "llamacpp")
         if engine == "llamacpp":
