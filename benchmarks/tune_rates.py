@@ -20,7 +20,7 @@ from shortlist.tune.search import Aim, Found, Search  # noqa: E402
 from tune.labs import SECOND, DrawnLab  # noqa: E402 - found by the line above
 from virtual_time import run_virtual  # noqa: E402
 
-GRID = settings_of("e", ("threads", "ubatch", "kv_type"), EngineOptions(), Conditions(2, 2, 2, 1200))
+GRID = settings_of("e", ("threads", "threads_batch", "ubatch", "kv_type"), EngineOptions(), Conditions(2, 2, 2, 1200))
 SCENES: Mapping[str, Mapping[str, float]] = {
     "all alike": {},
     "all a little slower": {"threads=1": 0.97, "ubatch=256": 0.98, "ubatch=64": 0.95, "kv_type=f32": 0.96},

@@ -6,7 +6,7 @@ from shortlist.records import EngineOptions
 from shortlist.tune.grid import Conditions, Setting, by_label, combined, settings_of
 
 PLAIN = EngineOptions()
-EVERYTHING = ("threads", "batch", "ubatch", "kv_type", "speculation")
+EVERYTHING = ("threads", "threads_batch", "batch", "ubatch", "kv_type", "speculation")
 
 
 def labels(here: Conditions, asked: EngineOptions = PLAIN, tunable: tuple[str, ...] = EVERYTHING) -> list[str]:
@@ -31,7 +31,7 @@ def test_the_default_comes_first_and_every_label_is_its_own() -> None:
     ],
 )  # fmt: skip
 def test_threads_are_tried_around_the_default(here: Conditions, threads: list[str]) -> None:
-    assert labels(here, tunable=("threads",))[1:] == [f"e {one}" for one in threads]
+    assert labels(here, tunable=("threads", "threads_batch"))[1:] == [f"e {one}" for one in threads]
 
 
 def test_what_the_user_set_and_what_the_engine_cannot_be_told_is_not_varied() -> None:
@@ -40,6 +40,7 @@ def test_what_the_user_set_and_what_the_engine_cannot_be_told_is_not_varied() ->
     assert not [one for one in labels(here, EngineOptions(kv_type="f16")) if "kv_type" in one]
     assert not [one for one in labels(here, EngineOptions(extra={"ubatch": "32"})) if "ubatch" in one]
     assert labels(here, tunable=()) == ["e default"]
+    assert labels(here, tunable=("threads",)) == ["e default", "e threads=1"]
 
 
 def test_a_batch_no_smaller_than_the_prompt_is_left_out() -> None:

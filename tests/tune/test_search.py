@@ -11,7 +11,7 @@ from shortlist.tune.search import Aim, Found, Search
 from tune.labs import SECOND, DrawnLab
 from virtual_time import run_virtual
 
-TUNABLE = ("threads", "ubatch", "kv_type")
+TUNABLE = ("threads", "threads_batch", "ubatch", "kv_type")
 GRID = settings_of("e", TUNABLE, EngineOptions(), Conditions(2, 2, 2, 1200))
 BUDGET_S = 600
 

@@ -33,7 +33,8 @@ class LlamaCpp(ChildEngine):
     """llama.cpp, the default engine. Prefix cache and the RAM cache of prompts are off unless asked for."""
 
     name: ClassVar[str] = "llamacpp"
-    tunable: ClassVar[tuple[str, ...]] = ("threads", "speculation", "batch", "ubatch", "kv_type")  # what `tune` may try
+    tunable: ClassVar[tuple[str, ...]] = ("threads", "threads_batch", "speculation", "batch", "ubatch", "kv_type")
+    """What `tune` may try: options, and keys of `extra`."""
     package: ClassVar[str] = "xllamacpp"  # its version is the engine's (`installed_version`)
 
     def __init__(self, context: EngineContext) -> None:  # noqa: ARG002 - engines are constructed alike

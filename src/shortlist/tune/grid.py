@@ -55,7 +55,7 @@ def settings_of(engine: str, tunable: Sequence[str], asked: EngineOptions, here:
     """The default first, then what promises most. `tunable`: what this engine can be told; what was asked for stays."""
     found = [Setting(engine)]
     for factor, tuned in _changes(asked, here):
-        if factor in tunable:
+        if factor in tunable and set(tuned.extra) <= set(tunable):
             is_lossy = (tuned.kv_type or "") in LOSSY_KV
             found.append(Setting(engine, tuned, factor, is_lossy))
     return tuple(found)
