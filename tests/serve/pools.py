@@ -38,7 +38,7 @@ class InProcess:
     def __init__(self, context: EngineContext) -> None:
         self.is_open = False
         self.load_s = 1.0
-        self.fails = False
+        self.fails = self.breaks = False
         self._gone = asyncio.Event()
         self._crash: EngineCrashed | None = None
 
@@ -47,6 +47,8 @@ class InProcess:
 
     async def open(self, spec: LoadSpec) -> Endpoint:
         await asyncio.sleep(self.load_s)  # noqa: TID251 - the loop's own time
+        if self.breaks:
+            raise ZeroDivisionError("a stranger's engine")
         if self.fails:
             raise EngineNotReady(f"{spec.label} did not start")
         self.is_open = True
@@ -97,6 +99,7 @@ class House:
     parallel: int = 1
     load_s: float = 1.0
     fails: set[str] = field(default_factory=set)
+    breaks: set[str] = field(default_factory=set)
     made: list[tuple[str, InProcess]] = field(default_factory=list)
     most_bytes: int = 0
     asked: int = 0
@@ -124,6 +127,7 @@ class House:
     def make(self, opening: Opening) -> InProcess:
         engine = InProcess(EngineContext())
         engine.load_s, engine.fails = self.load_s, opening.label in self.fails
+        engine.breaks = opening.label in self.breaks
         self.made.append((opening.label, engine))
         return engine
 
@@ -144,7 +148,7 @@ class House:
         self.most_bytes = max(self.most_bytes, taken)
         return self.memory - taken
 
-    def resident(self, pids: object) -> None:
+    async def resident(self, engine: object) -> None:
         """Nothing is measured of what is in this process."""
 
     def pool(self, rules: Rules) -> Pool:

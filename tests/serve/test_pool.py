@@ -442,6 +442,52 @@ def test_unload_waits_for_what_is_running_and_takes_nothing_new(house: House) ->
     run_virtual(work())
 
 
+def test_an_unload_is_over_when_its_engine_crashes_meanwhile(house: House) -> None:
+    async def work() -> None:
+        async with running(house) as pool:
+            inside = asyncio.create_task(use(pool, "a", 10))
+            await wait(3)
+            gone = asyncio.create_task(pool.unload("a"))
+            await wait(1)
+            house.engine("a").die()
+            await gone
+            await inside
+            await wait(10)
+            assert house.open_now() == []
+
+    run_virtual(work())
+
+
+def test_a_pinned_model_comes_back_after_a_crash_and_after_a_bench(house: House) -> None:
+    bench = own_page("bench", "shortlist bench, run 1a2b")
+    house.ledger.post(bench)
+
+    async def work() -> None:
+        async with running(house, pinned=("a",)):
+            await wait(10)
+            assert house.made == []
+            house.ledger.drop(bench)
+            await wait(30)
+            assert house.open_now() == ["a"]
+            house.engine("a").die()
+            await wait(5)
+            assert house.open_now() == ["a"]
+
+    run_virtual(work())
+
+
+def test_an_engine_that_raises_what_nobody_foresaw_ends_its_load_and_nothing_else(house: House) -> None:
+    house.breaks = {"a"}
+
+    async def work() -> None:
+        async with running(house) as pool:
+            with pytest.raises(EngineNotReady, match="a could not be loaded"):
+                await use(pool, "a")
+            assert (await use(pool, "b")).model == "b"
+
+    run_virtual(work())
+
+
 def test_a_forced_unload_tells_those_whose_request_was_in_it(house: House) -> None:
     async def broken(pool: Pool) -> None:
         async with pool.lease("a", Demand()):

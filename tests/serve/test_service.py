@@ -220,6 +220,21 @@ def test_who_kills_the_service_kills_its_engines_and_a_new_start_is_not_misled(t
         assert service.pid != killed
 
 
+def test_of_two_starts_at_once_one_starts_and_both_say_where_it_is(tmp_path: Path) -> None:
+    command = argv("service", "start", "--port", "0", "--json")
+    home = environment(SHORTLIST_HOME=str(tmp_path))
+    started = [subprocess.Popen(command, env=home, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    told = [json.loads(process.communicate()[0])["data"] for process in started]
+    service = Daemon(tmp_path)
+    try:
+        assert [process.returncode for process in started] == [0, 0, 0]
+        assert {one["pid"] for one in told} == {service.pid}
+        assert sorted(one["is_new"] for one in told) == [False, False, True]
+    finally:
+        assert service.run("service", "stop", "--force").code == 0
+    assert service.run("service", "status").code == 1
+
+
 def test_a_restart_keeps_the_options_of_the_start(tmp_path: Path) -> None:
     with daemon(tmp_path, "--queue", 7) as service:
         pid = service.pid

@@ -13,6 +13,7 @@ from shortlist.cli.service_start import given, start, start_options
 from shortlist.errors import ServiceError
 
 if TYPE_CHECKING:
+    from shortlist.serve.client import Client
     from shortlist.serve.files import Files
 
 _QUICK_NS = 10**9
@@ -57,16 +58,14 @@ def stop(files: "Files", drain_ns: int, *, force: bool) -> int | None:
     """End the service of a home, and wait for that; the pid that it had. Raises ServiceError where it does not end."""
     from shortlist.serve import client
 
-    found = client.find(files)
+    found = files.running() if force else client.wait_until_settled(files, drain_ns + _AFTER_DRAIN_NS)
     if found is None:
-        if not client.wait_until_free(files, drain_ns + _AFTER_DRAIN_NS):
-            raise ServiceError(f"a service of {files.home} starts or stops and does not come to an end")
         return None
-    pid = found.running.pid
+    pid = found.pid
     if force:
-        os.kill(pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+        _signal(pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
     else:
-        _ask(found, pid)
+        _ask(client.Client(files, found))
     if not client.wait_until_free(files, _QUICK_NS):
         say(f"waiting for the requests under way, {units.duration(drain_ns)} at most")
         if not client.wait_until_free(files, drain_ns + _AFTER_DRAIN_NS):
@@ -74,15 +73,19 @@ def stop(files: "Files", drain_ns: int, *, force: bool) -> int | None:
     return pid
 
 
-def _ask(found: Any, pid: int) -> None:
+def _ask(found: "Client") -> None:
     """By its own door; where it does not answer, by a signal."""
     try:
         found.shut_down()
     except ServiceError as error:
         say(f"note: {error.message}; it is sent SIGTERM")
-        try:
-            os.kill(pid, signal.SIGTERM)
-        except ProcessLookupError:
-            return
-        except PermissionError:
-            raise ServiceError(f"the service (pid {pid}) is another user's", hint="stop it as that user") from None
+        _signal(found.running.pid, signal.SIGTERM)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+    except PermissionError:
+        raise ServiceError(f"the service (pid {pid}) is another user's", hint="stop it as that user") from None

@@ -5,9 +5,10 @@ few requests, for a fresh engine has not touched all of its buffers. Only the lo
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 
+from shortlist.engines import Engine
 from shortlist.errors import HostBusy
 from shortlist.ledger import Ledger, Loaded, Page, promised_bytes
 from shortlist.measure.memory import MemoryReading
@@ -18,12 +19,13 @@ log = logging.getLogger(__name__)
 
 _SEEN_ENOUGH = 4
 _BUSY_RETRY_S = 30
+_FRESH_NS = 100_000_000
 
 
 class Books:
     """What this service has loaded and what the host has left.
 
-    `free_bytes` is what the host has for one more process, `resident` what these processes take.
+    `free_bytes` is what the host has for one more process, `resident` what an engine's processes take.
     """
 
     def __init__(
@@ -31,12 +33,13 @@ class Books:
         ledger: Ledger,
         page: Page,
         free_bytes: Callable[[], int],
-        resident: Callable[[Sequence[int]], MemoryReading | None],
+        resident: Callable[[Engine], Awaitable[MemoryReading | None]],
         limit_bytes: int | None,
     ) -> None:
         self._ledger, self._page = ledger, page
         self._free_bytes, self._resident, self._limit_bytes = free_bytes, resident, limit_bytes
         self._models: Mapping[str, Model] = {}
+        self._seen: tuple[int, Room] | None = None
 
     def open(self, models: Mapping[str, Model], port: int | None) -> None:
         """Begin to keep books on these. Raises HostBusy where the ledger cannot be used."""
@@ -52,8 +55,18 @@ class Books:
         except HostBusy as error:  # a page of the dead counts for nothing
             log.warning("%s", error.message)
 
-    def room(self) -> Room:
-        """What is free for one more: less what is set aside for models and looks free all the same."""
+    def room(self, now_ns: int) -> Room:
+        """What is free for one more: less what is set aside for models and looks free all the same.
+
+        It is good for a tenth of a second, unless we change it.
+        """
+        if self._seen is not None and now_ns - self._seen[0] < _FRESH_NS:
+            return self._seen[1]
+        found = self._look()
+        self._seen = (now_ns, found)
+        return found
+
+    def _look(self) -> Room:
         loads = [load for page in self._others() for load in page.loads] + self.loads()
         limit = self._limit_bytes
         left = None if limit is None else limit - sum(load.bytes for load in loads)
@@ -74,6 +87,7 @@ class Books:
 
     def post(self, *, is_new: bool = False) -> None:
         """Write our page. `is_new`: there is one more model in it; raises HostBusy while a bench has the host."""
+        self._seen = None
         self._page = replace(self._page, loads=tuple(self.loads()))
         try:
             self._ledger.post(self._page, self._refuse_beside_bench if is_new else lambda _: None)
@@ -82,11 +96,14 @@ class Books:
                 raise
             log.warning("%s", error.message)  # nothing was added: the ledger says too much at worst
 
-    def measure(self) -> None:
+    async def measure(self) -> None:
         """Read what our engines take now, and write it down."""
-        for model in self._models.values():
-            if model.open is not None:
-                _take(model, model.open, self._resident(model.open.engine.pids()))
+        for model in list(self._models.values()):
+            opened = model.open
+            if opened is not None:
+                reading = await self._resident(opened.engine)
+                if reading is not None and opened is model.open and model.state == "ready":
+                    _take(model, opened, reading)
         self.post()
 
     def _refuse_beside_bench(self, others: Iterable[Page]) -> None:
@@ -105,9 +122,7 @@ class Books:
         return [page for page in self._ledger.pages() if (page.pid, page.kind) != mine]
 
 
-def _take(model: Model, opened: Open, reading: MemoryReading | None) -> None:
-    if reading is None:
-        return
+def _take(model: Model, opened: Open, reading: MemoryReading) -> None:
     resident = opened.resident_bytes = reading.total_bytes
     opened.anonymous_bytes = resident if reading.anonymous_bytes is None else reading.anonymous_bytes
     if opened.requests >= _SEEN_ENOUGH:

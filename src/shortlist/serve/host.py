@@ -1,9 +1,10 @@
 """What the service asks of the machine: free memory, what processes take, who sits on a port."""
 
-from collections.abc import Sequence
+import asyncio
 
 import psutil
 
+from shortlist.engines import Engine
 from shortlist.errors import EngineCrashed
 from shortlist.machine import memory_limit
 from shortlist.measure.memory import MemoryReading, read_memory
@@ -16,12 +17,15 @@ def free_bytes() -> int:
     return available if left is None else min(available, left)
 
 
-def resident(pids: Sequence[int]) -> MemoryReading | None:
-    """What these processes take; None where they are not ours or gone."""
-    if not pids:
-        return None
+async def resident(engine: Engine) -> MemoryReading | None:
+    """What an engine's processes take; None where they are not ours or gone. To find them all takes milliseconds."""
+    return await asyncio.to_thread(_resident, engine)
+
+
+def _resident(engine: Engine) -> MemoryReading | None:
+    pids = engine.pids()
     try:
-        return read_memory(pids)
+        return read_memory(pids) if pids else None
     except EngineCrashed:
         return None
 

@@ -26,6 +26,7 @@ _CIRCUIT_FAILURES = 5
 _CIRCUIT_NS = 30 * 10**9
 _STABLE_NS = 10 * 10**9
 _WATCH_NS = 60 * 10**9
+_PIN_AGAIN_NS = 30 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Keeper:
         self._opening: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._warming: set[asyncio.Task[None]] = set()
+        self._measuring: set[asyncio.Task[None]] = set()
         self._watches: dict[Open, asyncio.Task[None]] = {}
 
     def load(self, model: Model) -> None:
@@ -56,7 +58,9 @@ class Keeper:
             self._books.post(is_new=True)
         except HostBusy as error:
             model.charge_bytes = 0
+            model.pin_ns = self._clock.now_ns() + _PIN_AGAIN_NS
             refuse(model.take_waiting(), error)
+            self._wake()
             return
         model.state, model.error = "loading", None
         log.info("%s: loading, %s of memory (%s)", model.label, size(model.charge_bytes), model.basis)
@@ -69,6 +73,11 @@ class Keeper:
         opened.warmed_ns = self._clock.now_ns()
         opened.warmed += 1
         _keep(self._warming, self._warm(model, opened))
+
+    def measure(self) -> None:
+        """Begin to read what the engines take, unless that is under way."""
+        if not self._measuring:
+            _keep(self._measuring, self._books.measure())
 
     def unload(self, model: Model, why: str) -> None:
         """Begin to unload. Requests that are in it are told `why`."""
@@ -83,7 +92,7 @@ class Keeper:
 
     async def close_all(self, models: Mapping[str, Model]) -> None:
         """End what is under way and every engine."""
-        ended = (*self._opening, *self._warming, *self._watches.values())
+        ended = (*self._opening, *self._warming, *self._measuring, *self._watches.values())
         for task in ended:
             task.cancel()
         await asyncio.gather(*ended, *self._closing, return_exceptions=True)
@@ -99,7 +108,7 @@ class Keeper:
             self._workshop.note_load(model.opening)
             endpoint = await engine.open(model.opening.spec)
             is_open = True
-        except (ShortlistError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - it may be another package's engine: no load ends the service
             self._failed(model, error)
             return
         finally:
@@ -115,18 +124,21 @@ class Keeper:
         tally.load_ns = took if tally.load_ns is None else (tally.load_ns + took) / 2
         log.info("%s: ready after %s on %s", model.label, duration(took), endpoint.device or endpoint.engine)
         self._watches[opened] = asyncio.create_task(self._watch(model, opened), name=f"watch {model.label}")
-        self._books.measure()
         for wish in model.load_wishes:
             if not wish.done():
                 wish.set_result(None)
         model.load_wishes.clear()
         self._wake()
 
-    def _failed(self, model: Model, error: ShortlistError | OSError) -> None:
-        full = error if isinstance(error, ShortlistError) else EngineError(f"{model.label}: {error}")
+    def _failed(self, model: Model, error: Exception) -> None:
+        full: ShortlistError = EngineError(f"{model.label}: {type(error).__name__}: {error}")
+        trace: Exception | None = error
+        if isinstance(error, ShortlistError):  # foreseen
+            full, trace = error, None
         pause_ns = model.back_off_ns()
         model.error, model.retry_ns = not_loaded(model, full), self._clock.now_ns() + pause_ns
-        log.warning("%s: not loaded, next try not before %s: %s", model.label, duration(pause_ns), full.message)
+        told = "%s: not loaded, next try not before %s: %s"
+        log.warning(told, model.label, duration(pause_ns), full.message, exc_info=trace)
         refuse(model.load_wishes, full)  # who manages the service may know where its files are
         refuse(model.take_waiting(), model.error)
 
@@ -146,6 +158,8 @@ class Keeper:
                 if watch is not None:
                     watch.cancel()
                 await opened.engine.close()
+        except Exception:
+            log.exception("%s: its engine could not be closed", model.label)
         finally:
             self._closed(model)
 
@@ -153,8 +167,6 @@ class Keeper:
         model.state = "absent" if model.error is None else "failed"
         model.charge_bytes = 0
         model.is_leaving, model.idle_timeout_ns = False, None
-        if model.is_pinned:
-            model.wished_ns = self._clock.now_ns()
         self._books.post()
         self._wake()
 
@@ -181,8 +193,9 @@ class Keeper:
             pause_ns = max(pause_ns, _CIRCUIT_NS)
             model.state, model.error = "failed", gave_up(model, pause_ns)
             refuse(model.take_waiting(), model.error)
-        elif opened.in_use or len(model.queue) or model.is_pinned:
+        elif (opened.in_use and not model.is_leaving) or len(model.queue):
             model.wished_ns = now
+        model.is_leaving = False
         opened.ended = crashed(pause_ns, crash)
         model.retry_ns = now + pause_ns
         log.warning("%s: next try in %s: %s", model.label, duration(pause_ns), crash.message)

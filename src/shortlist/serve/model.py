@@ -70,8 +70,9 @@ class Model:
     """A model that somebody asked for since the service started.
 
     `load_wishes`: who waits for it to be loaded only; `wished_ns`: since when it shall be loaded, though nobody asks it
-    anything. `is_leaving`: somebody wants it unloaded as soon as the requests in it have ended. `idle_timeout_ns`: its
-    own, in place of the rules'; it ends with the load that it was asked for.
+    anything. `pin_ns`: when a pinned one is tried again that could not be loaded. `is_leaving`: somebody wants it
+    unloaded as soon as the requests in it have ended. `idle_timeout_ns`: its own, in place of the rules'; it ends with
+    the load that it was asked for.
     """
 
     opening: Opening
@@ -86,6 +87,7 @@ class Model:
     streak: int = 0
     error: ShortlistError | None = None
     retry_ns: int = 0
+    pin_ns: int = 0
     measured_bytes: int | None = None
     charge_bytes: int = 0
     tally: Tally = field(default_factory=Tally)

@@ -86,8 +86,8 @@ def place(wanting: Model, room: Room, models: Iterable[Model], now_ns: int, rule
     chosen = _enough(idle, lacking - leaving)
     if chosen is not None:
         return Placement(evict=tuple(chosen), is_waiting=True)
-    over = {m.label: _turn_end(m, wanting, rules) for m in ready}
-    candidates = [m for m in ready if over[m.label] <= now_ns or m in idle]
+    over = {m.opening.key: _turn_end(m, wanting, rules) for m in ready}
+    candidates = [m for m in ready if over[m.opening.key] <= now_ns or m in idle]
     chosen = _enough(candidates, lacking - leaving)
     if chosen is not None:
         return Placement(
@@ -95,7 +95,7 @@ def place(wanting: Model, room: Room, models: Iterable[Model], now_ns: int, rule
             drain=tuple(m for m in chosen if m.in_use > 0),
             is_waiting=True,
         )
-    later = [end for m in ready if (end := over[m.label]) > now_ns]
+    later = [end for m in ready if (end := over[m.opening.key]) > now_ns]
     later += [at for m in ready if m.is_idle and (at := _idle_until(m, wanting, now_ns, rules)) is not None]
     going = tuple(_enough(ready, lacking - leaving) or ready)
     return Placement(later=going, until_ns=min(later, default=None), is_waiting=True)

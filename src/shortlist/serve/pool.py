@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _CRASH_WAIT_NS = 10**9
 _MEASURE_NS = 5 * 10**9
+_PIN_AGAIN_NS = 60 * 10**9
+_OPEN = ("loading", "ready", "unloading")
 _ORDINARY = Generation()
 
 
@@ -56,7 +58,7 @@ class Pool:
         self._books.open(self.models, port)
         for name in pinned:
             model = await self._directory.look_up(name)
-            model.is_pinned, model.wished_ns = True, self._now
+            model.is_pinned = True
         self._main = asyncio.create_task(self._run(), name="pool")
         return self._main
 
@@ -126,7 +128,7 @@ class Pool:
     @property
     def room(self) -> Room:
         """What is free for one more model."""
-        return self._books.room()
+        return self._books.room(self._now)
 
     async def _model(self, name: str) -> Model:
         """The model of a name. Raises what finding it raises, and what stands in the way of its being loaded."""
@@ -163,14 +165,14 @@ class Pool:
 
     async def unload_all(self, *, force: bool = False) -> list[Model]:
         """Unload everything; the models that were open."""
-        opened = [m for m in self.models.values() if m.state in ("ready", "loading")]
+        opened = [m for m in self.models.values() if m.state in _OPEN]
         await self._let_go(opened, force=force)
         return opened
 
     async def _let_go(self, models: list[Model], *, force: bool) -> None:
         for model in models:
             model.is_pinned, model.wished_ns = False, None
-            model.is_leaving = model.state in ("ready", "loading")
+            model.is_leaving = model.state in _OPEN
         self._wake()
         while any(m.is_leaving for m in models) and not self.is_stopping:
             for model in models:
@@ -200,18 +202,19 @@ class Pool:
 
     def _step(self) -> int | None:
         """Bring everything up to date; when to look again at the latest."""
-        deadlines = [self._measure(), self._retire(), self._warm(), self._place()]
+        deadlines = [self._measure(), self._retire(), self._warm(), self._pin(), self._place()]
         for model in self.models.values():
             self._desk.hand_out(model)
         return min((d for d in deadlines if d is not None), default=None)
 
     def _measure(self) -> int | None:
         """Read what the engines take, now and then; when to do it next."""
-        if not any(model.open is not None for model in self.models.values()):
+        opened = [model.open for model in self.models.values() if model.open is not None]
+        if not opened:
             return None
-        if self._now - self._measured_ns >= _MEASURE_NS:
+        if self._now - self._measured_ns >= _MEASURE_NS or any(one.ready_ns > self._measured_ns for one in opened):
             self._measured_ns = self._now
-            self._books.measure()
+            self._keeper.measure()
         return self._measured_ns + _MEASURE_NS
 
     def _retire(self) -> int | None:
@@ -247,6 +250,19 @@ class Pool:
             due.append(next_ns)
         return min(due, default=None)
 
+    def _pin(self) -> int | None:
+        """Wish for what is pinned and not there: at the start, after a crash, a bench or a lack of memory."""
+        due = []
+        for model in self.models.values():
+            if not model.is_pinned or model.state not in ("absent", "failed") or model.wanted_ns is not None:
+                continue
+            next_ns = max(model.pin_ns, model.retry_ns)
+            if next_ns <= self._now:
+                model.wished_ns = self._now
+            else:
+                due.append(next_ns)
+        return min(due, default=None)
+
     def _place(self) -> int | None:
         """Memory for those that want it, the longest waiting first; when to look again."""
         for model in self.models.values():
@@ -261,7 +277,7 @@ class Pool:
                 continue
             if first is not None and not self._leaves_room(model, *first):
                 continue
-            placement = place(model, self._books.room(), self.models.values(), self._now, self.rules)
+            placement = place(model, self._books.room(self._now), self.models.values(), self._now, self.rules)
             if placement.is_now:
                 self._keeper.load(model)
             elif first is None:
@@ -272,9 +288,9 @@ class Pool:
 
     def _leaves_room(self, model: Model, first: Model, placement: Placement) -> bool:
         """Whether loading this one takes nothing from the one that waits longest."""
-        coming = {m.label: m for m in (*placement.evict, *placement.drain, *placement.later)}
-        coming |= {m.label: m for m in self.models.values() if m.state == "unloading"}
-        there = self._books.room().bytes + sum(m.charge_bytes for m in coming.values())
+        coming = {m.opening.key: m for m in (*placement.evict, *placement.drain, *placement.later)}
+        coming |= {m.opening.key: m for m in self.models.values() if m.state == "unloading"}
+        there = self._books.room(self._now).bytes + sum(m.charge_bytes for m in coming.values())
         return there - first.need_bytes >= model.need_bytes
 
     def _make_room(self, model: Model, placement: Placement) -> None:
@@ -288,11 +304,13 @@ class Pool:
                 victim.open.is_draining = True
 
     async def _refuse_too_large(self, model: Model, waiting: "list[asyncio.Future[Any]]") -> None:
-        room, beside = self._books.room(), self._books.beside(model)
+        room, beside = self._books.room(self._now), self._books.beside(model)
         hint = await self._directory.names.hint(model.opening, room.bytes)
         error = too_large(model, room, beside, hint)
+        model.pin_ns = self._now + _PIN_AGAIN_NS
         log.warning("%s", error.message)
         refuse(waiting, error)
+        self._wake()
 
     def _tell(self, task: "asyncio.Task[None]") -> None:
         self._telling.add(task)

@@ -86,7 +86,11 @@ class Service:
                 main.result()
 
     def stop(self) -> None:
-        """Begin to end; the second time, without waiting for requests."""
+        """Begin to end; a second call changes nothing."""
+        self._stopping.set()
+
+    def _on_signal(self) -> None:
+        """Begin to end; at the second signal, without waiting for requests."""
         if self._stopping.is_set() and self._pool is not None:
             self._pool.hurry()
         self._stopping.set()
@@ -167,11 +171,11 @@ class Service:
 
     def _listen_to_signals(self) -> None:
         if sys.platform == "win32":
-            signal.signal(signal.SIGINT, lambda *_: self.stop())
+            signal.signal(signal.SIGINT, lambda *_: self._on_signal())
             return
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, self.stop)
+            loop.add_signal_handler(number, self._on_signal)
 
 
 def _make_engine(opening: Opening) -> Engine:
