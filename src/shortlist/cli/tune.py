@@ -136,7 +136,8 @@ def _lay_out(settings: Settings, options: Mapping[str, Any]) -> _Task:
     admit(find(options["model"], library))
     here = resolve(options["model"], library)
     others = other_variants(here, library, options["variants"]) if options["any_variant"] else Others()
-    for note in others.notes:
+    beside, unopened = other_settings(others)
+    for note in (*others.notes, *unopened):
         say(f"note: {note}")
     prompts = load_prompts(options["prompts"] or _OUR_PROMPTS)
     asked = asked_options(settings)
@@ -149,7 +150,6 @@ def _lay_out(settings: Settings, options: Mapping[str, Any]) -> _Task:
         tuple(flag for flag, is_on in flags if is_on),
     )  # fmt: skip
     grid = grid_of(engines, asked, prompts, settings.concurrency)
-    beside = other_settings(others)
     if len(grid) + len(beside) < 2:
         raise BadInput(
             f"there is nothing to try: {' and '.join(engines)} can be told nothing that is left open",

@@ -70,6 +70,8 @@ def other_variants(here: ResolvedModel, library: Library, named: Sequence[str]) 
         try:
             found = resolve(name, library)
         except NotDownloaded:
+            if name in named:
+                raise
             notes.append(f"{name} is not tried: its files are not here")
             continue
         except ShortlistError as error:
@@ -82,13 +84,15 @@ def other_variants(here: ResolvedModel, library: Library, named: Sequence[str]) 
     return Others(models, tuple(notes))
 
 
-def other_settings(others: Others) -> tuple[Setting, ...]:
-    """Each other variant with each engine of ours that opens it, at its default."""
-    found = []
+def other_settings(others: Others) -> tuple[tuple[Setting, ...], tuple[str, ...]]:
+    """Each other variant with each engine of ours that opens it, at its default; and what cannot be opened, and why."""
+    found: list[Setting] = []
+    notes: list[str] = []
     for name, model in others.models.items():
         try:
             engines = engines_for(model.variant, ())
-        except BadInput:
+        except BadInput as error:
+            notes.append(f"{name} is not tried: {error.message}")
             continue
         found += [replace(Setting(engine), model=name) for engine in engines]
-    return tuple(found)
+    return tuple(found), tuple(notes)
