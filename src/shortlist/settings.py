@@ -193,7 +193,7 @@ class Settings:
     allow_origin: tuple[str, ...] = _setting(
         _names, (), "origins whose web pages may use the service, as https://notes.example; unset: none"
     )
-    log_prompts: bool = _setting(_flag, False, "the service logs what it is asked and what it answers; else never")
+    log_prompts: bool = _setting(_flag, False, "the service logs what it is asked; else never")
     connections: int = _setting(_number(int, 1, 100_000), 1024, "connections to the service at once")
     idle_timeout: int = _setting(
         _duration, 600 * 10**9, "the service unloads a model that nobody has used for so long, as 10m"

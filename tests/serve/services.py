@@ -16,6 +16,7 @@ import psutil
 from cli.commands import Done, shortlist
 from serve.asking import Answer
 from shortlist.clock import monotonic_ns, sleep_blocking_ns
+from shortlist.serve.files import Files
 
 MODELS = {
     "quick": {"source": "fake:ttft=2ms,gap=1ms,chunks=4"},
@@ -56,10 +57,15 @@ class Daemon:
     def children(self) -> list[psutil.Process]:
         return list(psutil.Process(self.pid).children(recursive=True))
 
-    def ask(self, path: str, body: object = None, **headers: str) -> Answer:
+    @property
+    def files(self) -> Files:
+        return Files(self.home)
+
+    def ask(self, path: str, body: object = None, method: str | None = None, **headers: Any) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            method, data = ("GET", None) if body is None else ("POST", json.dumps(body))
+            data = None if body is None else json.dumps(body)
+            method = method or ("GET" if body is None else "POST")
             connection.request(method, path, data, headers)
             reply = connection.getresponse()
             return Answer(reply.status, {k.lower(): v for k, v in reply.getheaders()}, reply.read())

@@ -1,7 +1,10 @@
 """`shortlist service logs`."""
 
+import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,19 +24,32 @@ _TAIL_BYTES = 1 << 20
 def command(*, count: int, follow: bool, engine: str | None, as_json: bool) -> None:
     """What the service logged, also after it has ended; with --engine, what a model's engine said."""
     from shortlist.report.escape import one_line
+    from shortlist.serve.logs import for_people
 
     if follow and as_json:
         raise BadInput("--json prints what there is, and -f never ends", hint="leave one of them out")
     path = _path(settings_file.load().home, engine)
-    lines = last_lines(path, count)
+    raw = last_lines(path, count)
+    shown = one_line if engine is not None else lambda line: one_line(for_people(line))
     if as_json:
-        emit_json("shortlist-service-log", {"path": str(path), "lines": lines})
+        told = {"path": str(path), "lines": [shown(line) for line in raw]}
+        emit_json("shortlist-service-log", told | ({} if engine is not None else {"entries": _entries(raw)}))
         return
-    for line in lines:
-        emit(one_line(line))
+    for line in raw:
+        emit(shown(line))
     if follow:
         for line in followed(path):
-            emit(one_line(line))
+            emit(shown(line))
+
+
+def _entries(lines: list[str]) -> list[dict[str, Any]]:
+    """Those lines that are JSON objects."""
+    found = []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            told = json.loads(line)
+            found += [told] if isinstance(told, dict) else []
+    return found
 
 
 def _path(home: Path, engine: str | None) -> Path:

@@ -28,7 +28,7 @@ _OPTIONS = [
     click.option("--tls-key", type=click.Path(path_type=Path), help="The certificate's private key, PEM."),
     click.option("--allow-host", help="Names beside localhost that it is asked by, with commas between."),
     click.option("--allow-origin", help="Origins whose web pages may use it, with commas between. [none]"),
-    click.option("--log-prompts", is_flag=True, default=None, help="Log what is asked and answered. [never]"),
+    click.option("--log-prompts", is_flag=True, default=None, help="Log what is asked. [never]"),
     click.option("--connections", type=int, help="Connections at once. [1024]"),
     click.option("--pin", help="Models to load now and never to unload, with commas between."),
     click.option("--idle-timeout", help="Unload a model that nobody has used for so long. [10m]"),

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from starlette.routing import Route, Router
 
-from shortlist.errors import BadRequest, ShortlistError
+from shortlist.errors import BadRequest, ErrorReply, ShortlistError
 from shortlist.serve import openapi
 from shortlist.serve.call import ASGI, Call, Operation, Receive, Scope, Send, State
 from shortlist.serve.replies import Problem, problem
@@ -118,7 +118,9 @@ async def _answer(call: Call) -> None:
 async def _refused(call: Call, error: ShortlistError) -> None:
     told = problem(error)
     if told.status >= 500 and not isinstance(error, BadRequest):
-        log.warning("request %s to %s: %s", call.request_id, call.operation.path, error.message)
+        # An engine's own words may quote the prompt, and its log has them.
+        shown = f"{type(error).__name__}, {told.code}" if isinstance(error, ErrorReply) else error.message
+        log.warning("request %s to %s: %s", call.request_id, call.operation.path, shown)
     await _finish_stream(call, told)
 
 

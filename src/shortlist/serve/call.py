@@ -7,6 +7,7 @@ raises become replies; `app` does that.
 """
 
 import asyncio
+import logging
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -23,6 +24,8 @@ from shortlist.serve.lease import Lease, Models, Used
 from shortlist.serve.replies import Headers, Problem, Reply
 from shortlist.serve.upstream import Upstreams
 
+log = logging.getLogger(__name__)
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -38,6 +41,7 @@ CHANNEL = "shortlist.channel"
 
 _ID = re.compile(r"[^A-Za-z0-9._:-]")
 _ID_LIMIT = 128
+_LOGGED_BYTES = 64 * 1024
 _UNKNOWN_FIELD = re.compile(r"unknown field `(.+?)`")
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<place>.*)`)?$", re.DOTALL)
 
@@ -67,6 +71,7 @@ class State:
     upstreams: Upstreams = field(default_factory=Upstreams)
     guard: Guard = field(default_factory=Guard)
     max_body_bytes: int = 32 * 1024 * 1024
+    log_prompts: bool = False
     is_draining: bool = False
     active: int = 0
     observers: list[Callable[[Finished], None]] = field(default_factory=list)
@@ -172,7 +177,10 @@ class Call:
 
     async def decode(self, kind: type[Asked]) -> Asked:
         """The body as a request of this kind. Raises BadRequest, naming the parameter."""
-        return decode(await self.body(), kind)
+        data = await self.body()
+        if self.state.log_prompts:
+            log.info("request %s asks: %s", self.request_id, data[:_LOGGED_BYTES].decode("utf-8", "replace"))
+        return decode(data, kind)
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send the head of the reply, with the headers that each of ours carries."""

@@ -31,11 +31,14 @@ from shortlist.serve.foundry import Foundry, Shop
 from shortlist.serve.host import free_bytes, port_owner, resident
 from shortlist.serve.keeper import Workshop
 from shortlist.serve.lease import Listed
+from shortlist.serve.logs import log_request
 from shortlist.serve.manage import Management
+from shortlist.serve.metrics import Metrics
 from shortlist.serve.openai import OPERATIONS
 from shortlist.serve.opening import Opening, Openings
 from shortlist.serve.placing import Rules
 from shortlist.serve.pool import Pool
+from shortlist.serve.probes import Probes
 from shortlist.serve.server import Server
 from shortlist.serve.upstream import Upstreams
 from shortlist.serve.warmth import ask_lightly
@@ -61,14 +64,15 @@ class Service:
         self._started_ns = wall_ns()
         self._running: Running | None = None
         self._foundry: Foundry | None = None
+        self._server: Server | None = None
 
     async def run(self, on_ready: Callable[[Running], None]) -> None:
         """Serve until a signal or an order to stop. Raises ServiceError, and what finding a pinned model raises."""
         with self._files.held():
             token = self._files.make_token()
             pool = self._pool = self._make_pool()
-            state = State(pool, guard=self._door.guard(token))
-            server = Server(self._app(pool, state), self._door.listen)
+            state = State(pool, guard=self._door.guard(token), log_prompts=self._settings.log_prompts)
+            server = self._server = Server(self._app(pool, state), self._door.listen)
             await self._open_door(server)
             try:
                 main = await pool.start(self._settings.pin, port=server.port)
@@ -167,7 +171,11 @@ class Service:
         management = Management(pool, self.stop, self.about)
         shop = Shop(self._settings, self._openings.library)
         self._foundry = foundry = Foundry(pool, shop, lambda: self.about()["urls"])
-        return build_app(state, [*OPERATIONS, *management.operations(), *foundry.operations()])
+        metrics = Metrics()
+        state.observers += [metrics.seen, log_request]
+        probes = Probes(pool, metrics, lambda: self._server.crowd if self._server else None)
+        own = [*OPERATIONS, *probes.operations(), *management.operations(), *foundry.operations()]
+        return build_app(state, own)
 
     def _listen_to_signals(self) -> None:
         if sys.platform == "win32":
