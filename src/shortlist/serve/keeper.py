@@ -24,18 +24,20 @@ log = logging.getLogger(__name__)
 
 _CIRCUIT_FAILURES = 5
 _CIRCUIT_NS = 30 * 10**9
-_STABLE_NS = 10 * 10**9
+_STABLE_NS, _STABLE_REQUESTS = 10 * 10**9, 50
 _WATCH_NS = 60 * 10**9
+_TIDY_NS = 60 * 10**9
 _PIN_AGAIN_NS = 30 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """How engines are made: a test puts its own in here."""
+    """How engines are made: a test puts its own in here. `tidy` is called now and then, while some are open."""
 
     make_engine: Callable[[Opening], Engine]
     ask_lightly: Callable[[Open], Awaitable[None]]
     note_load: Callable[[Opening], None] = lambda _: None
+    tidy: Callable[[], None] = lambda: None
     clock: Clock = SYSTEM
 
 
@@ -49,6 +51,7 @@ class Keeper:
         self._closing: set[asyncio.Task[None]] = set()
         self._warming: set[asyncio.Task[None]] = set()
         self._measuring: set[asyncio.Task[None]] = set()
+        self._tidied_ns = 0
         self._watches: dict[Open, asyncio.Task[None]] = {}
 
     def load(self, model: Model) -> None:
@@ -77,7 +80,7 @@ class Keeper:
     def measure(self) -> None:
         """Begin to read what the engines take, unless that is under way."""
         if not self._measuring:
-            _keep(self._measuring, self._books.measure())
+            _keep(self._measuring, self._measure())
 
     def unload(self, model: Model, why: str) -> None:
         """Begin to unload. Requests that are in it are told `why`."""
@@ -85,8 +88,7 @@ class Keeper:
         opened = model.open
         if opened is not None:
             opened.ended = ServiceError(f"{model.label} was unloaded: {why}", hint="send the request again")
-            if self._clock.now_ns() - opened.ready_ns >= _STABLE_NS:
-                model.streak = 0
+            model.streak = 0  # it lived until it was told to go
         model.state = "unloading"
         _keep(self._closing, self._close(model))
 
@@ -142,6 +144,12 @@ class Keeper:
         refuse(model.load_wishes, full)  # who manages the service may know where its files are
         refuse(model.take_waiting(), model.error)
 
+    async def _measure(self) -> None:
+        await self._books.measure()
+        if self._clock.now_ns() - self._tidied_ns >= _TIDY_NS:
+            self._tidied_ns = self._clock.now_ns()
+            self._workshop.tidy()
+
     async def _warm(self, model: Model, opened: Open) -> None:
         try:
             async with asyncio.timeout(LIMIT_S):
@@ -184,7 +192,7 @@ class Keeper:
 
     def _crashed(self, model: Model, opened: Open, crash: EngineCrashed) -> None:
         now = self._clock.now_ns()
-        if now - opened.ready_ns >= _STABLE_NS:
+        if now - opened.ready_ns >= _STABLE_NS or opened.requests >= _STABLE_REQUESTS:
             model.streak = 0
         pause_ns = model.back_off_ns()
         model.tally.crashes += 1

@@ -26,6 +26,7 @@ from shortlist.models.usage import note_use
 from shortlist.profiles import settle_files
 from shortlist.records import EngineOptions, ModelCard, Variant
 from shortlist.serve import catalog
+from shortlist.serve.engine_logs import keep_few
 from shortlist.serve.files import Files
 from shortlist.serve.lease import Listed
 from shortlist.settings import Settings
@@ -36,8 +37,8 @@ log = logging.getLogger(__name__)
 _START_LIMIT_NS = 600 * 10**9
 _ENGINE_OF = {"onnx": "onnx_genai", "adapter": "adapter"}
 _FAKE = "fake:"
-_KEPT_LOGS = 30
 _FAKE_BYTES = 40_000_000
+_ENGINE_BYTES = 100_000_000  # of one whose memory is not predicted by parts, without its model
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class Openings:
 
     def note(self, opening: Opening) -> None:
         """Before a load: keep when the model was last opened, and make room for its engine's log."""
-        _thin_out(opening.spec.log_dir)
+        keep_few(opening.spec.log_dir)
         if opening.spec.path is not None:
             with contextlib.suppress(OSError):
                 note_use(self._settings.home, [opening.spec.path], "service")
@@ -136,7 +137,9 @@ class Openings:
         spec = self._spec(label, variant, options, place)
         load = Load(settings.context or DEFAULT_CONTEXT, settings.parallel, options.kv_type or "f16")
         fit = fit_of_file(path, load) if is_gguf else None
-        return Opening(f"{engine} {place}", label, engine, spec, found.card, fit, _on_disk(variant, place))
+        return Opening(
+            f"{engine} {place}", label, engine, spec, found.card, fit, _on_disk(variant, place) + _ENGINE_BYTES
+        )
 
     def _tuned(self, label: str, variant: Variant, path: Path, engine: str, options: EngineOptions) -> EngineOptions:
         """The options with what `tune` found in place of what the settings leave open."""
@@ -186,11 +189,3 @@ def _on_disk(variant: Variant, place: Path) -> int:
     if place.is_dir():
         return sum(file.stat().st_size for file in place.iterdir() if file.is_file())
     return place.stat().st_size
-
-
-def _thin_out(folder: Path) -> None:
-    """Only the newest logs of engines are kept: each process begins one."""
-    with contextlib.suppress(OSError):
-        logs = sorted(folder.glob("*.log"), key=lambda log: log.stat().st_mtime_ns)
-        for old in logs[:-_KEPT_LOGS]:
-            old.unlink(missing_ok=True)

@@ -26,6 +26,7 @@ from shortlist.serve.books import Books
 from shortlist.serve.call import ASGI, State
 from shortlist.serve.directory import Names
 from shortlist.serve.door import Door
+from shortlist.serve.engine_logs import keep_short
 from shortlist.serve.files import Files, Running
 from shortlist.serve.foundry import Foundry, Shop
 from shortlist.serve.host import free_bytes, port_owner, resident
@@ -164,7 +165,8 @@ class Service:
         async def about(name: str, loaded: frozenset[str]) -> Listed:
             return await asyncio.to_thread(openings.about, name, loaded)
 
-        workshop = Workshop(_make_engine, partial(ask_lightly, self._warming), openings.note)
+        tidy = partial(keep_short, self._files.engine_logs)
+        workshop = Workshop(_make_engine, partial(ask_lightly, self._warming), openings.note, tidy=tidy)
         return Pool(Names(find, hint, listed, about), workshop, books, rules)
 
     def _app(self, pool: Pool, state: State) -> ASGI:
