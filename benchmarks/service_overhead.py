@@ -1,7 +1,7 @@
 """What the service costs beside the engine's own port: the same requests to both, in turns, on the same cores.
 
     python benchmarks/service_overhead.py truth [--streams 64] [--each 4] [--rounds 7] [--apart MS] [--fake]
-    python benchmarks/service_overhead.py model [--streams 1] [--each 8] [--rounds 7] [--shape NAME] [--type q4_0]
+    python benchmarks/service_overhead.py model [--streams 1] [--each 8] [--rounds 7] [--threads N]
     python benchmarks/service_overhead.py idle
 
 `truth`: the known-truth server in C (first content after 50 ms, 64 chunks 5 ms apart), or engine `fake` with the same
@@ -256,7 +256,7 @@ def model(asked: argparse.Namespace) -> None:
         path = Path(folder) / "random.gguf"
         write_random_gguf(path, SHAPES[asked.shape], asked.type)
         engine = LlamaCpp(EngineContext())
-        options = EngineOptions(context=1024)
+        options = EngineOptions(context=1024, threads=asked.threads)
         spec = LoadSpec("random", "random", Variant("gguf"), options, path, Path(folder), asked.streams)
         with asyncio.Runner() as runner:  # the child belongs to the thread and the loop that started it
             endpoint = runner.run(engine.open(spec))
@@ -308,6 +308,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--apart", type=float, help="ms between the starts of two requests, whatever became of others")
     parser.add_argument("--fake", action="store_true", help="truth: engine `fake` instead of the server in C")
+    parser.add_argument("--threads", type=int, help="model: threads of the engine; its own choice else")
     parser.add_argument("--shape", default="qwen2.5-0.5b")
     parser.add_argument("--type", default="q4_0")
     asked = parser.parse_args()

@@ -27,6 +27,9 @@ EXAMPLES = [
     (errors.RequestTimeout("slow"), 504, "engine_timeout"),
     (errors.BrokenStream("odd"), 502, "engine_failed"),
     (errors.ErrorReply("it says no", status=400), 400, "invalid_request"),
+    (errors.ErrorReply("it has no such model", status=404), 404, "model_not_found"),
+    (errors.ErrorReply("it is full", status=429), 429, "queue_full"),
+    (errors.ErrorReply("our key is wrong", status=401), 502, "engine_failed"),
     (errors.ErrorReply("it fails", status=500), 502, "engine_failed"),
     (errors.StoreError("disk"), 500, "internal_error"),
 ]

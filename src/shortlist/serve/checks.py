@@ -178,6 +178,9 @@ def check_features(needed: Mapping[str, str], endpoint: Endpoint, capabilities: 
     if PASSES_ON in has:
         return
     for capability, param in needed.items():
+        if capability not in has and param == "model":
+            told = f"{endpoint.engine} has this model open, and not for {capability}"
+            raise BadRequest(told, param=param, code="unsupported_parameter")
         if capability not in has:
             raise unsupported(param, f"{endpoint.engine}, which serves this model, has no {capability}")
 

@@ -68,7 +68,14 @@ CODES: tuple[tuple[type[errors.ShortlistError], int, str], ...] = (
     (errors.Interrupted, HTTPStatus.SERVICE_UNAVAILABLE, "shutting_down"),
     (errors.ShortlistError, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error"),
 )
-_RETRY_S = {HTTPStatus.SERVICE_UNAVAILABLE: 30}
+_RETRY_S = {HTTPStatus.SERVICE_UNAVAILABLE: 30, HTTPStatus.TOO_MANY_REQUESTS: 1}
+_PASSED_ON = {
+    400: (HTTPStatus.BAD_REQUEST, "invalid_request"),
+    404: (HTTPStatus.NOT_FOUND, "model_not_found"),
+    422: (HTTPStatus.BAD_REQUEST, "invalid_request"),
+    429: (HTTPStatus.TOO_MANY_REQUESTS, "queue_full"),
+}
+"""What an engine's own status says of the request; any other says that the engine failed."""
 
 
 def problem(error: errors.ShortlistError) -> Problem:
@@ -77,9 +84,8 @@ def problem(error: errors.ShortlistError) -> Problem:
     if isinstance(error, errors.BadRequest):
         return Problem(error.status, error.code, told, error.param, _ASKS if error.status == 401 else ())
     status, code = next((status, code) for kind, status, code in CODES if isinstance(error, kind))
-    if isinstance(error, errors.ErrorReply) and error.status is not None and 400 <= error.status < 500:
-        status = HTTPStatus(400) if error.status in (400, 422) else HTTPStatus(status)
-        code = "invalid_request" if code == "engine_failed" and status == HTTPStatus.BAD_REQUEST else code
+    if isinstance(error, errors.ErrorReply) and code == "engine_failed":
+        status, code = _PASSED_ON.get(error.status or 0, (status, code))
     wait_s = error.retry_after_s or _RETRY_S.get(HTTPStatus(status))
     headers = () if wait_s is None else ((b"retry-after", b"%d" % max(1, round(wait_s))),)
     param = "model" if status in (404, 507) or code in ("invalid_model", "licence_refused") else None
