@@ -13,6 +13,7 @@ import pytest
 
 from shortlist import settings
 from shortlist.cli import COMMANDS
+from shortlist.engines import _OURS
 from shortlist.errors import ShortlistError
 from shortlist.report.svg import Box
 
@@ -54,6 +55,11 @@ def test_every_command_setting_and_error_is_named_in_the_docs() -> None:
         assert f"| `{name}` |" in pages["settings.md"]
     for kind in kinds(ShortlistError):
         assert f"`{kind.__name__}`" in pages["errors.md"]
+
+
+def test_every_engine_of_ours_is_in_the_table_of_engines() -> None:
+    page = (ROOT / "docs" / "engines.md").read_text()
+    assert {name for name in _OURS if f"| `{name}` |" not in page} == set()
 
 
 def test_the_readmes_commands_exist() -> None:

@@ -114,6 +114,9 @@ def _shape_lines(card: ModelCard) -> Iterator[str]:
 
 def _fit_lines(row: "Row", host: "Host") -> Iterator[str]:
     fit, there = row.fit, host.room
+    if fit is None and row.found.variant is not None and row.found.variant.format == "adapter":
+        yield from _wrapped("memory", "not known before a bench: what a class takes, only it can tell", "")
+        return
     if fit is None:
         yield from _wrapped("memory", "not known: the card has no shape, and the file is not here", "")
         return

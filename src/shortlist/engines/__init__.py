@@ -24,7 +24,7 @@ GROUP = "shortlist.engines"
 COMMAND = "command"
 """The key in a candidate's `options.extra` that holds the command of a program which is not ours, as it was planned."""
 
-ADAPTER = "adapter"
+ADAPTER: Format = "adapter"
 """The engine, and the format, of a Python class of the user's."""
 
 _OURS = {

@@ -9,6 +9,7 @@ The parent reads the adapter file and finds the class's source; it never imports
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, ClassVar
 
 from shortlist import __version__
@@ -91,13 +92,6 @@ class Adapter(ChildEngine):
 
 def _given(options: EngineOptions) -> dict[str, Any]:
     """Options that somebody asked for: `load` takes them by their names, or they are refused."""
-    given = {
-        "device": None if options.device == "auto" else options.device,
-        "threads": options.threads,
-        "context": options.context,
-        "kv_type": options.kv_type,
-        "gpu_layers": options.gpu_layers,
-        "prefix_cache": options.prefix_cache or None,
-        **options.extra,
-    }
-    return {name: value for name, value in given.items() if value is not None}
+    plain = EngineOptions()
+    named = {f.name: getattr(options, f.name) for f in fields(options) if f.name != "extra"}
+    return {name: value for name, value in named.items() if value != getattr(plain, name)} | dict(options.extra)

@@ -99,17 +99,12 @@ class Answers:
         return given
 
     def _now(self, result: Any, prompt_tokens: int | None) -> Iterator[Piece]:
-        source = _texts(result)
-        room = self._room(prompt_tokens)
+        source, cutter = _texts(result), self._cutter(prompt_tokens)
         try:
             for text in source:
-                for piece in self._cut(text):
-                    yield _with(piece, prompt_tokens)
-                    prompt_tokens = None
-                    room -= piece.tokens or 0
-                    if room <= 0:
-                        yield Piece(finish="length")
-                        return
+                yield from cutter.cut(text)
+                if cutter.is_full:
+                    return
         finally:
             close = getattr(source, "close", None)
             if close is not None:
@@ -120,28 +115,19 @@ class Answers:
             for piece in self._now(await result, prompt_tokens):
                 yield piece
             return
-        room = self._room(prompt_tokens)
+        cutter = self._cutter(prompt_tokens)
         try:
             async for text in result:
-                for piece in self._cut(_text(text)):
-                    yield _with(piece, prompt_tokens)
-                    prompt_tokens = None
-                    room -= piece.tokens or 0
-                    if room <= 0:
-                        yield Piece(finish="length")
-                        return
+                for piece in cutter.cut(_text(text)):
+                    yield piece
+                if cutter.is_full:
+                    return
         finally:
             if isinstance(result, AsyncIterator) and hasattr(result, "aclose"):
                 await result.aclose()
 
-    def _room(self, prompt_tokens: int | None) -> float:
-        """Tokens that the context has left for the answer."""
-        return float("inf") if prompt_tokens is None or self.wire.context is None else self.wire.context - prompt_tokens
-
-    def _cut(self, text: str) -> Iterator[Piece]:
-        """A text word by word, so that `max_tokens` can end it inside; a word is the least that is counted."""
-        for word in _words(text):
-            yield Piece(word, tokens=self._tokens(word))
+    def _cutter(self, prompt_tokens: int | None) -> "_Cutter":
+        return _Cutter(self._tokens, prompt_tokens, self.wire.context)
 
     def _tokens(self, text: str) -> int | None:
         if self._count is None:
@@ -152,8 +138,27 @@ class Answers:
         return count
 
 
-def _with(piece: Piece, prompt_tokens: int | None) -> Piece:
-    return piece if prompt_tokens is None else Piece(piece.text, piece.tokens, prompt_tokens=prompt_tokens)
+class _Cutter:
+    """A class's texts word by word, so that `max_tokens` can end one inside: a word is the least that is counted.
+
+    The first piece carries the prompt's tokens; where the context is full, the last one says so.
+    """
+
+    def __init__(self, count: Callable[[str], int | None], prompt_tokens: int | None, context: int | None) -> None:
+        self._count, self._prompt_tokens = count, prompt_tokens
+        self._room = None if prompt_tokens is None or context is None else context - prompt_tokens
+        self.is_full = False
+
+    def cut(self, text: str) -> Iterator[Piece]:
+        for word in _words(text):
+            tokens = self._count(word)
+            if self._room is not None:
+                self._room -= tokens or 0
+                self.is_full = self._room <= 0
+            yield Piece(word, tokens, "length" if self.is_full else None, self._prompt_tokens)
+            self._prompt_tokens = None
+            if self.is_full:
+                return
 
 
 def _words(text: str) -> list[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from shortlist.engines import ADAPTER
+from shortlist.models.adapters import is_adapter
 from shortlist.models.catalogue import Found, Library
 from shortlist.models.refs import local_path, place_of
 from shortlist.records import ModelCard, Variant
@@ -40,6 +42,6 @@ def _entry(found: Found, path: Path | None, loaded: frozenset[str], label: str |
         created=0 if path is None else int(path.stat().st_mtime),
         owned_by=owner,
         context=found.card.context_length,
-        format=found.variant.format if found.variant else None,
+        format=found.variant.format if found.variant else ADAPTER if is_adapter(path) else None,
         is_loaded=name in loaded,
     )
