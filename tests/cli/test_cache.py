@@ -13,6 +13,7 @@ from cli.commands import Done, argv, environment, shortlist
 from gguf_files import llama_bytes
 from hub.loopback import Repository, loopback_hub
 from models.hf_cache import FIRST, blob_name, lay_out, on_disk, unfinished
+from onnx_folders import write_folder
 from shortlist import demo
 from shortlist.clock import sleep_blocking_ns
 from shortlist.models.catalogue import load_library
@@ -125,14 +126,11 @@ def test_add_names_a_file_where_it_lies_and_remove_leaves_it_there(tmp_path: Pat
 
 @pytest.mark.slow
 def test_add_takes_an_onnx_folder_and_refuses_pickles_ways_out_and_taken_names(tmp_path: Path) -> None:
-    folder = tmp_path / "onnx"
-    folder.mkdir()
-    (folder / "genai_config.json").write_text("{}")
-    (folder / "model.onnx").write_bytes(b"\x08\x07onnx")
+    folder = write_folder(tmp_path / "onnx")
     assert run(tmp_path, "model", "add", "mine-onnx", folder).code == 0
     assert resolve("mine-onnx", load_library(tmp_path / "home")).variant.format == "onnx"
-    asked = run(tmp_path, "model", "run", "mine-onnx", "--prompt", "hi")
-    assert (asked.code, "is an ONNX model" in asked.err) == (2, True)
+    asked = run(tmp_path, "model", "run", "mine-onnx", "--prompt", "hi", "--engine", "llamacpp")
+    assert (asked.code, "is an ONNX model" in asked.err, "--engine onnx_genai" in asked.err) == (2, True, True)
     (folder / "weights.pt").write_bytes(b"PK\x03\x04rest")
     pickle = run(tmp_path, "model", "add", "other", folder)
     assert (pickle.code, "pickle" in pickle.err) == (2, True)

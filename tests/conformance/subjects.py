@@ -17,8 +17,10 @@ import pytest
 from adapters.ngram import LINES, train
 from conformance.client import Client
 from make_random_gguf import SHAPES, write_random_gguf
+from onnx_folders import FOLDER, write_slow_folder
 from shortlist.demo import demo_model_path
 from shortlist.engines import Engine, EngineContext, LoadSpec, find_engine
+from shortlist.engines.wire_child import GENERATED_TOTAL
 from shortlist.models.adapters import adapter_variant, read_adapter
 from shortlist.records import Endpoint, EngineOptions, Format, Generation, Variant
 
@@ -168,6 +170,33 @@ def _generated(open_: Open) -> int:
     return sum(path.read_text().count("letter\n") for path in logs)
 
 
+def _onnx_genai() -> Subject:
+    def spec(logs: Path, is_slow: bool) -> LoadSpec:
+        path = _slow_folder(logs.parent) if is_slow else FOLDER
+        options = EngineOptions(threads=1, context=CONTEXT)
+        return LoadSpec("onnx_genai", "notes", Variant("onnx"), options, path, logs, PARALLEL, START_LIMIT_NS)
+
+    counter = Counter(generated, _counted, {"stream_options": {"continuous_usage_stats": True}})
+    return Subject("onnx_genai", spec, counter, {}, {"embeddings": "opens models for chat alone"})
+
+
+def _slow_folder(folder: Path) -> Path:
+    path = folder / "slow-onnx"
+    return path if path.exists() else write_slow_folder(path)
+
+
+def generated(open_: Open) -> int:
+    """The count of our own wire: tokens that came out of the engine, whoever got them."""
+    found = re.search(rf"^{GENERATED_TOTAL} (\d+)", open_.client.get("/metrics"), re.MULTILINE)
+    assert found is not None
+    return int(found[1])
+
+
+def _counted(events: Events) -> int:
+    """The tokens so far, as our wire says with each event when it is asked to."""
+    return max(((event.get("usage") or {}).get("completion_tokens", 0) for event in events), default=0)
+
+
 def _fake() -> Subject:
     def spec(logs: Path, is_slow: bool) -> LoadSpec:
         script = f"ttft=5ms,gap={'5ms' if is_slow else '1ms'},chunks=12,split=50,context={CONTEXT}"
@@ -189,12 +218,14 @@ def _written(open_: Open) -> int:
 
 SUBJECTS: Mapping[str, Callable[[], Subject]] = {
     "llamacpp": _llamacpp,
+    "onnx_genai": _onnx_genai,
     "command": _command,
     "adapter": _adapter,
     "fake": _fake,
 }
 MARKS: Mapping[str, tuple[pytest.MarkDecorator, ...]] = {
     "llamacpp": (pytest.mark.engine,),
+    "onnx_genai": (pytest.mark.onnx,),
     "command": (pytest.mark.engine, pytest.mark.slow),  # the model of llamacpp again, through one process more
 }
 

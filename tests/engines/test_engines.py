@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from shortlist import engines
-from shortlist.engines import EngineContext, engine_names, find_engine, refuse_options
+from shortlist.engines import EngineContext, engine_for, engine_names, find_engine, refuse_options
 from shortlist.errors import BadInput, EngineError, UnknownName
 from shortlist.process import child_environment
-from shortlist.records import EngineOptions
+from shortlist.records import EngineOptions, Variant
 
 
-@pytest.mark.parametrize("name", ["llamacpp", "remote", "fake"])
+@pytest.mark.parametrize("name", ["llamacpp", "onnx_genai", "remote", "fake"])
 def test_our_engines_are_found_and_constructed_alike(name: str) -> None:
     engine = find_engine(name)(EngineContext())
     assert engine.name == name
@@ -81,3 +81,15 @@ def test_an_option_that_would_be_ignored_is_refused() -> None:
 
 def test_secrets_are_not_in_a_contexts_repr() -> None:
     assert "s3cret" not in repr(EngineContext(headers={"X-Key": "s3cret"}))
+
+
+def test_the_format_chooses_the_engine_unless_somebody_did() -> None:
+    onnx, gguf, other = Variant("onnx"), Variant("gguf"), Variant("adapter")
+    assert engine_for("m", onnx, "llamacpp", is_asked=False) == "onnx_genai"
+    assert engine_for("m", gguf, "onnx_genai", is_asked=False) == "llamacpp"
+    assert engine_for("m", onnx, "onnx_genai", is_asked=True) == "onnx_genai"
+    assert engine_for("m", onnx, "somebodys", is_asked=True) == "somebodys"  # it knows by itself what it opens
+    assert engine_for("m", other, "llamacpp", is_asked=True) == "adapter"  # nothing else opens a class
+    with pytest.raises(BadInput, match="m is an ONNX model") as caught:
+        engine_for("m", onnx, "llamacpp", is_asked=True)
+    assert "onnx_genai" in (caught.value.hint or "")

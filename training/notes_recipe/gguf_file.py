@@ -9,14 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from notes_recipe.chat import CHAT_TEMPLATE, END, END_OF_TEXT, SPECIAL_TOKENS
-from notes_recipe.model import NORM_EPS, ROPE_THETA, Shape
+from notes_recipe.shape import NORM_EPS, ROPE_THETA, Shape
 
 CONTEXT_LENGTH: Final = 1024
 LICENCE: Final = "Apache-2.0"
 Weights = dict[str, NDArray[np.float32]]
-Precision = Literal["q8_0", "f16"]
-TENSOR_TYPES: Final = {"q8_0": gguf.GGMLQuantizationType.Q8_0, "f16": gguf.GGMLQuantizationType.F16}
-FILE_TYPES: Final = {"q8_0": gguf.LlamaFileType.MOSTLY_Q8_0, "f16": gguf.LlamaFileType.MOSTLY_F16}
+Precision = Literal["q8_0", "f16", "f32"]
+TENSOR_TYPES: Final = {
+    "q8_0": gguf.GGMLQuantizationType.Q8_0,
+    "f16": gguf.GGMLQuantizationType.F16,
+    "f32": gguf.GGMLQuantizationType.F32,
+}
+FILE_TYPES: Final = {
+    "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
+    "f16": gguf.LlamaFileType.MOSTLY_F16,
+    "f32": gguf.LlamaFileType.ALL_F32,
+}
 
 
 def _neighbour_pairs(weight: NDArray[np.float32], heads: int) -> NDArray[np.float32]:

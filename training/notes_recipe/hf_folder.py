@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from notes_recipe.chat import CHAT_TEMPLATE, END, END_OF_TEXT, SPECIAL_TOKENS
 from notes_recipe.gguf_file import CONTEXT_LENGTH, Weights
-from notes_recipe.model import NORM_EPS, ROPE_THETA, Shape
+from notes_recipe.shape import NORM_EPS, ROPE_THETA, Shape
 
 
 def _config(shape: Shape) -> dict[str, Any]:

@@ -1,30 +1,10 @@
 """A small Llama: RMS norm, rotary positions, SwiGLU, tied embeddings. Parameter names are those of `transformers`."""
 
-from dataclasses import dataclass
-from typing import Final
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-NORM_EPS: Final = 1e-5
-ROPE_THETA: Final = 10_000.0
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The sizes that a Llama is known by."""
-
-    width: int
-    layers: int
-    heads: int
-    feed_forward: int
-    vocabulary: int
-
-    @property
-    def head_width(self) -> int:
-        """Width of one attention head."""
-        return self.width // self.heads
+from notes_recipe.shape import NORM_EPS, ROPE_THETA, Shape
 
 
 def rotary(shape: Shape, length: int) -> tuple[Tensor, Tensor]:

@@ -13,8 +13,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from notes_recipe.chat import SPECIAL_TOKENS
 from notes_recipe.examples import Example
+from notes_recipe.shape import VOCABULARY
 
-VOCABULARY: Final = 768
 SPLIT_BEFORE: Final = re.compile(r"[A-Z0-9]|[^\x00-\x7f]")
 
 

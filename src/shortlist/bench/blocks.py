@@ -341,9 +341,9 @@ async def _to_its_end(work: Awaitable[None]) -> None:
 
 
 def _state_of(path: Path) -> tuple[int, int] | None:
-    """Size and time of change; None for a file that is gone."""
+    """Size and time of change, of a folder those of its files; None for a file that is gone."""
     try:
-        found = path.stat()
+        inside = [one.stat() for one in (path.iterdir() if path.is_dir() else (path,))]
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns
+    return sum(one.st_size for one in inside), max((one.st_mtime_ns for one in inside), default=0)

@@ -197,8 +197,10 @@ def load_kind(candidate: Candidate, path: Path | None, *, is_cold_asked: bool) -
         return "warm", ""
     if path is not None and candidate.variant.format == "adapter":
         return drop_model([file for _, file in weight_files(read_adapter(path))])
-    parts = [] if path is None else [path, *(path.with_name(file.path) for file in candidate.variant.files[1:])]
-    return drop_model(parts)
+    if path is None:
+        return drop_model([])
+    first = path / candidate.variant.files[0].path if path.is_dir() and candidate.variant.files else path
+    return drop_model([first, *(first.with_name(file.path) for file in candidate.variant.files[1:])])
 
 
 def drop_model(files: Sequence[Path]) -> tuple[Literal["cold", "warm"], str]:

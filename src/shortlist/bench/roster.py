@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from shortlist.bench.variations import Variation
-from shortlist.engines import ADAPTER, COMMAND, EngineContext, command_of, find_engine, format_of, takes_names
+from shortlist.engines import COMMAND, EngineContext, command_of, engine_for, find_engine, format_of, takes_names
 from shortlist.engines.asking import plain
 from shortlist.errors import (
     BadInput,
@@ -59,7 +59,8 @@ class Opening:
     `library`: what names mean. `admit` is shown each model of ours by name before its file is looked for, and raises
     for one that the licence policy or this host's memory does not let in. `command`: what `--command` says.
     `pins_threads`: the number of threads was nobody's wish but pinned (`--deterministic`); a class counts its own.
-    `variations`: what each model is made into; `varied` is the one at hand.
+    `variations`: what each model is made into; `varied` is the one at hand. `is_engine_asked`: somebody named the
+    engine; else a model's format chooses it.
     """
 
     engine: str
@@ -72,6 +73,7 @@ class Opening:
     pins_threads: bool = False
     variations: tuple[Variation, ...] = (Variation(),)
     varied: Variation = Variation()
+    is_engine_asked: bool = True
 
     def of(self, varied: Variation) -> "Opening":
         """How the candidate of one variation is opened."""
@@ -197,9 +199,9 @@ def _candidate(model: ResolvedModel, opening: Opening, taken: set[str]) -> Candi
     options = opening.options
     if opening.endpoint_url is not None:
         options = replace(options, extra={**options.extra, ENDPOINT: opening.endpoint_url})
-    engine = opening.engine
+    is_asked = opening.is_engine_asked or opening.varied.engine is not None
+    engine = engine_for(label, model.variant, opening.engine, is_asked=is_asked)
     if model.variant.format == "adapter":
-        engine = ADAPTER  # whatever opens model files: nothing else opens a class
         options = replace(options, threads=None if opening.pins_threads else options.threads)
     elif opening.settle is not None:
         engine, options = opening.settle(label, model.variant, engine, options)

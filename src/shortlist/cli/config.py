@@ -98,19 +98,19 @@ def list_(*, as_json: bool) -> None:
     emit("")
     for engine in engines:
         state = f"{engine.version or 'version unknown'}" if engine.available else f"not available: {engine.reason}"
-        emit(f"engine {engine.name:<9} {state}")
+        emit(f"engine {engine.name:<10} {state}")
         for line in (*engine.devices, ", ".join(engine.acceleration)):
             if line:
-                emit(f"       {'':<9} {line}")
+                emit(f"       {'':<10} {line}")
     for line in _programs():
-        emit(f"program {'':<8} {line}")
+        emit(f"program {'':<9} {line}")
     for reading in meters["bandwidth"]:
         steady = f"{reading['bytes_per_s'] / 1e9:.1f} GB/s read by {units.counted(reading['threads'], 'thread')}"
-        emit(f"memory {'':<9} {steady}, measured in this boot")
+        emit(f"memory {'':<10} {steady}, measured in this boot")
     counted = " + ".join(meters["energy"]) or f"no counter; the setting watts is {_shown(settings.load().watts)}"
-    emit(f"energy {'':<9} {counted}")
+    emit(f"energy {'':<10} {counted}")
     for reason in meters["reasons"]:
-        emit(f"       {'':<9} {reason}")
+        emit(f"       {'':<10} {reason}")
 
 
 @command.command()

@@ -65,8 +65,7 @@ def command(
         emit_json("shortlist-model-add", {"name": name, "path": str(base), "size_bytes": size, "files": added.files})
         return
     emit(f"{name} is {base} ({units.counted(len(files), 'file')}, {units.size(size)})", asked_ascii=settings.ascii)
-    if base.is_file():
-        say(f"  shortlist model run {name}, or shortlist bench {name}")
+    say(f"  shortlist model run {name}, or shortlist bench {name}")
 
 
 def _check_free(settings: "Settings", name: str, base: Path) -> None:
@@ -88,6 +87,7 @@ def _check_free(settings: "Settings", name: str, base: Path) -> None:
 def _facts(base: Path, licence: str | None, capabilities: tuple[str, ...]) -> dict[str, object]:
     """What the header tells of the model, and what was typed."""
     from shortlist import gguf
+    from shortlist.onnxfolder import read_folder
 
     found: dict[str, object] = {}
     if base.is_file():
@@ -98,6 +98,9 @@ def _facts(base: Path, licence: str | None, capabilities: tuple[str, ...]) -> di
             "parameters": header.parameters,
             "licence": header.licence,
         }
+    else:
+        folder = read_folder(base)
+        found = {"family": folder.kind or None, "context_length": folder.context_length}
     return {fact: value for fact, value in found.items() if value is not None} | _typed_facts(licence, capabilities)
 
 

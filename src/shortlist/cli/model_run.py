@@ -164,7 +164,7 @@ def prepare(settings: Settings, model: str, *, accept_licence: bool = False) -> 
     """The engine and what it shall open: admitted by policy and memory first. Raises what those raise."""
     from shortlist.cli.admission import admission
     from shortlist.cli.by_profile import ByProfile
-    from shortlist.engines import EngineContext, LoadSpec, find_engine, takes_names
+    from shortlist.engines import EngineContext, LoadSpec, engine_for, find_engine, takes_names
     from shortlist.engines.asking import asked_options
     from shortlist.engines.remote import base_url
     from shortlist.models.refs import find, resolve
@@ -173,30 +173,23 @@ def prepare(settings: Settings, model: str, *, accept_licence: bool = False) -> 
 
     endpoint = base_url(settings.endpoint) if settings.endpoint else None
     context = EngineContext(endpoint, settings.api_key_file, command=settings.command)
-    engine = find_engine("remote" if endpoint else settings.engine)(context)
-    # a chat's next question begins like its last
-    options = asked_options(settings, prefix_cache=endpoint is None and settings.engine == "llamacpp")
+    options = asked_options(settings)
     logs = settings.home / "logs"
     if endpoint or takes_names(settings.engine):
+        engine = find_engine("remote" if endpoint else settings.engine)(context)
         limit_ns = settings.timeout if endpoint else _START_LIMIT_NS
         return engine, LoadSpec(model, model, Variant("endpoint"), options, None, logs, timeout_ns=limit_ns)
     library, admit = admission(settings, None, accept_licence=accept_licence, what="run")
     admit(find(model, library))
     here = resolve(model, library)
-    if here.variant.format == "onnx" and settings.engine == "llamacpp":
-        raise BadInput(
-            f"{model} is an ONNX model, and engine llamacpp opens GGUF files",
-            hint="shortlist model list --variants shows what else there is; --engine names another engine",
-        )
-    name = here.variant.format if here.variant.format == "adapter" else settings.engine
-    if name == settings.engine:
+    name = engine_for(here.label, here.variant, settings.engine, is_asked=settings.source("engine") != "default")
+    if here.variant.format != "adapter":
         name, options = ByProfile(settings)(here.label, here.variant, name, options)
-    if name != settings.engine:
-        engine, options = find_engine(name)(EngineContext()), replace(options, prefix_cache=False)
+    options = replace(options, prefix_cache=name == "llamacpp")  # a chat's next question begins like its last
     if here.path is not None:
         note_use(settings.home, [here.path], "run")
     spec = LoadSpec(here.label, here.label, here.variant, options, here.path, logs, timeout_ns=_START_LIMIT_NS)
-    return engine, spec
+    return find_engine(name)(context), spec
 
 
 @contextmanager

@@ -128,7 +128,10 @@ def _roster(settings: Settings, asked: Asked, settle: ByProfile) -> "tuple[Roste
     endpoint = base_url(settings.endpoint) if settings.endpoint else None
     library, admit = admission(settings, listing, accept_licence=asked.accept_licence)
     pins = settings.source("threads") == "--deterministic"
-    opening = Opening(_engine(settings), options, endpoint, library, admit, settle, settings.command, pins, variations)
+    opening = Opening(
+        _engine(settings), options, endpoint, library, admit, settle, settings.command, pins, variations,
+        is_engine_asked=settings.source("engine") != "default",
+    )  # fmt: skip
     return make_roster(names, listing, opening), listing
 
 

@@ -27,8 +27,11 @@ COMMAND = "command"
 ADAPTER: Format = "adapter"
 """The engine, and the format, of a Python class of the user's."""
 
+_ARTICLED = {"gguf": "a GGUF", "onnx": "an ONNX"}
+
 _OURS = {
     "llamacpp": "shortlist.engines.llamacpp:LlamaCpp",
+    "onnx_genai": "shortlist.engines.onnx_genai:OnnxGenai",
     "remote": "shortlist.engines.remote:Remote",
     "fake": "shortlist.engines.fake:Fake",
     "command": "shortlist.engines.command:Command",
@@ -37,6 +40,8 @@ _OURS = {
 
 
 _FORMATS: Mapping[str, Format] = {"llamacpp": "gguf", "onnx_genai": "onnx", "adapter": "adapter"}
+ENGINE_OF: Mapping[str, str] = {form: name for name, form in _FORMATS.items()}
+"""The engine of ours for each format that one alone opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +200,25 @@ def command_of(name: str, context: EngineContext) -> str | None:
     """The command that an engine starts, placeholders unfilled; None for an engine of a package."""
     found: str | None = getattr(find_engine(name)(context), "command", None)
     return found
+
+
+def engine_for(label: str, variant: Variant, engine: str, *, is_asked: bool) -> str:
+    """What opens this variant: the engine that was asked for, else the one for its format; a class only its own.
+
+    Raises BadInput where the one asked for is known to open another format.
+    """
+    if variant.format == ADAPTER:
+        return ADAPTER
+    fitting = ENGINE_OF.get(variant.format)
+    mine = format_of(engine)
+    if fitting is None or engine == fitting or mine is None:
+        return engine
+    if is_asked:
+        raise BadInput(
+            f"{label} is {_ARTICLED[variant.format]} model, and engine {engine} opens {mine.upper()}",
+            hint=f"--engine {fitting}, or leave --engine out: the format decides then",
+        )
+    return fitting
 
 
 def check_device(name: str, options: EngineOptions, reported: str | None) -> None:

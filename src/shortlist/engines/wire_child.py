@@ -25,11 +25,13 @@ from dataclasses import dataclass, field
 
 from shortlist.engines.child_http import MAX_REQUEST_BYTES, Connection, Listener, Request, new_loop
 from shortlist.engines.wire_generation import Generation, Generator, Workers
-from shortlist.engines.wire_reply import Reply, error_response, json_response
+from shortlist.engines.wire_reply import Reply, error_response, json_response, text_response
 from shortlist.engines.wire_request import Refusal, read_request
 
 _NOT_OURS = ("/v1/completions", "/v1/embeddings", "/v1/responses")
 _MOST_UNSENT_BYTES = 1 << 23
+GENERATED_TOTAL = "shortlist:tokens_generated_total"
+"""Prometheus's name, at /metrics, for the tokens generated so far, whoever got them."""
 
 
 def serve(generator: Generator, key: str, report: Callable[[str], object]) -> None:
@@ -117,11 +119,13 @@ class Server:
             raise Refusal(401, "invalid_api_key", "this server answers only to whoever started it")
         if path in _NOT_OURS:
             raise Refusal(501, "not_supported", f"{path}: this model answers /v1/chat/completions only")
-        expected = {"/v1/models": "GET", "/v1/chat/completions": "POST"}.get(path)
+        expected = {"/metrics": "GET", "/v1/models": "GET", "/v1/chat/completions": "POST"}.get(path)
         if expected is None:
             raise Refusal(404, "not_found", f"there is nothing at {path[:200]}")
         if request.method != expected:
             raise Refusal(405, "method_not_allowed", f"{path} takes {expected}, not {request.method}")
+        if path == "/metrics":
+            return text_response(f"{GENERATED_TOTAL} {self._workers.generated}\n")
         if path == "/v1/models":
             return json_response(200, {"object": "list", "data": [self._model()]})
         asked = read_request(request.body, self._wire.accepts)

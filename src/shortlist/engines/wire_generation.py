@@ -106,10 +106,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a client is told next: text, the end with its reason, or an error."""
+    """What a client is told next: text, the end with its reason, or an error. `tokens` of the answer until then."""
 
     text: str = ""
     finish: Finish | None = None
+    tokens: int | None = None
     error: Refusal | None = None
 
 
@@ -154,7 +155,7 @@ class Generation:
         elif self.asked.max_tokens is not None and self._length() >= self.asked.max_tokens:
             self._end(text + self._filter.rest(), "length")
         else:
-            self._say(Said(text))
+            self._say(Said(text, tokens=usage.completion_tokens))
         return not self._is_over
 
     def end(self) -> None:
@@ -177,7 +178,7 @@ class Generation:
 
     def _end(self, text: str, finish: Finish) -> None:
         self._is_over = True
-        self._say(Said(text, finish))
+        self._say(Said(text, finish, self.usage.completion_tokens))
 
     def _say(self, said: Said) -> None:
         self._said.append(said)
@@ -185,13 +186,17 @@ class Generation:
 
 
 class Workers:
-    """The threads that drive generators. Daemons: a generator that does not return must not keep the process alive."""
+    """The threads that drive generators. Daemons: a generator that does not return must not keep the process alive.
+
+    `generated`: tokens of all answers so far (pieces, where tokens cannot be counted), whoever got them.
+    """
 
     def __init__(self, generator: Generator) -> None:
         self._generator = generator
         self._queue: queue.SimpleQueue[Generation] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
+        self.generated = 0
         for number in range(generator.wire.parallel):
             threading.Thread(target=self._work, name=f"generation-{number}", daemon=True).start()
 
@@ -209,7 +214,7 @@ class Workers:
                 if isinstance(source, AsyncIterable):
                     self._drive_async(source, generation)
                 else:
-                    _drive(source, generation)
+                    self._drive(source, generation)
                 generation.end()
             except BaseException as error:  # noqa: BLE001 - it is somebody else's code, and the next request is not at fault
                 generation.fail(error)
@@ -220,28 +225,33 @@ class Workers:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="generations", daemon=True).start()
         with contextlib.suppress(concurrent.futures.CancelledError):
-            asyncio.run_coroutine_threadsafe(_drive_to_end(source, generation), self._loop).result()
+            asyncio.run_coroutine_threadsafe(self._drive_to_end(source, generation), self._loop).result()
 
+    def _drive(self, source: Iterable[Piece], generation: Generation) -> None:
+        try:
+            for piece in source:
+                self._count(piece)
+                if not generation.take(piece):
+                    break
+        finally:
+            close = getattr(source, "close", None)
+            if close is not None:
+                close()
 
-def _drive(source: Iterable[Piece], generation: Generation) -> None:
-    try:
-        for piece in source:
-            if not generation.take(piece):
-                break
-    finally:
-        close = getattr(source, "close", None)
-        if close is not None:
-            close()
+    async def _drive_to_end(self, source: AsyncIterable[Piece], generation: Generation) -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        generation.cancel.call(lambda: loop.call_soon_threadsafe(task.cancel))
+        try:
+            async for piece in source:
+                self._count(piece)
+                if not generation.take(piece):
+                    break
+        finally:
+            if isinstance(source, AsyncIterator) and hasattr(source, "aclose"):
+                await source.aclose()
 
-
-async def _drive_to_end(source: AsyncIterable[Piece], generation: Generation) -> None:
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-    generation.cancel.call(lambda: loop.call_soon_threadsafe(task.cancel))
-    try:
-        async for piece in source:
-            if not generation.take(piece):
-                break
-    finally:
-        if isinstance(source, AsyncIterator) and hasattr(source, "aclose"):
-            await source.aclose()
+    def _count(self, piece: Piece) -> None:
+        """Before anybody is told: what is generated for nobody counts too."""
+        with self._lock:
+            self.generated += bool(piece.text) if piece.tokens is None else piece.tokens

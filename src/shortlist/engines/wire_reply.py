@@ -26,6 +26,15 @@ def json_response(status: int, value: Mapping[str, Any]) -> bytes:
     return head.encode() + body
 
 
+def text_response(text: str) -> bytes:
+    """A whole reply that is no JSON."""
+    body = text.encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n%b" % (
+        len(body),
+        body,
+    )
+
+
 def error_response(refusal: Refusal) -> bytes:
     """A whole reply that refuses."""
     return json_response(refusal.status, refusal.body())
@@ -74,7 +83,7 @@ class Reply:
             self._has_begun = True
             parts += [_STREAM_HEAD, self._chunk({"role": "assistant", "content": ""})]
         if said.text:
-            parts.append(self._chunk({"content": said.text}))
+            parts.append(self._chunk({"content": said.text}, tokens=said.tokens))
         if said.finish is not None:
             self.is_over = True
             parts.append(self._chunk({}, said.finish))
@@ -98,8 +107,11 @@ class Reply:
             body["usage"] = usage
         return json_response(200, body)
 
-    def _chunk(self, delta: Mapping[str, str], finish: str | None = None) -> bytes:
-        return self._object({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+    def _chunk(self, delta: Mapping[str, str], finish: str | None = None, tokens: int | None = None) -> bytes:
+        chunk: dict[str, Any] = {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+        if tokens is not None and self.generation.asked.wants_counts:
+            chunk["usage"] = _usage(Usage(self.generation.usage.prompt_tokens, tokens))
+        return self._object(chunk)
 
     def _object(self, rest: Mapping[str, Any]) -> bytes:
         return _event(msgspec.json.encode({**self._base, "object": "chat.completion.chunk", **rest}))

@@ -63,6 +63,7 @@ class _Turn(msgspec.Struct, forbid_unknown_fields=True):
 
 class _StreamOptions(msgspec.Struct):
     include_usage: bool = False
+    continuous_usage_stats: bool = False
 
 
 class _Schema(msgspec.Struct):
@@ -100,6 +101,7 @@ class _Sampling(msgspec.Struct):
     seed: int | None = None
     ignore_eos: bool | None = None
     repetition_penalty: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    repeat_penalty: Annotated[float, msgspec.Meta(gt=0)] | None = None
     presence_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
 
@@ -136,8 +138,7 @@ def overflow(prompt_tokens: int, context: int) -> Refusal:
     return Refusal(
         400,
         "context_length_exceeded",
-        f"the question takes {prompt_tokens} tokens, and the context has {context}: an answer needs room for at least"
-        " one more",
+        f"the question takes {prompt_tokens} tokens and the context has {context} in all; an answer needs room too",
         param="messages",
         numbers={"n_prompt_tokens": prompt_tokens, "n_ctx": context},
     )
@@ -161,7 +162,10 @@ def refusal_of(error: BaseException) -> Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One chat completion as asked for. `options` are the further keys that the generator said it honours."""
+    """One chat completion as asked for. `options` are the further keys that the generator said it honours.
+
+    `wants_counts`: the tokens so far with every chunk (`stream_options.continuous_usage_stats`, as vLLM calls it).
+    """
 
     messages: tuple[Message, ...]
     max_tokens: int | None = None
@@ -170,6 +174,7 @@ class Asked:
     options: Mapping[str, Any] = field(default_factory=dict)
     is_streamed: bool = False
     wants_usage: bool = True
+    wants_counts: bool = False
 
 
 def read_request(body: bytes, accepts: AbstractSet[str]) -> Asked:
@@ -198,6 +203,7 @@ def read_request(body: bytes, accepts: AbstractSet[str]) -> Asked:
         options=options,
         is_streamed=bool(common.stream),
         wants_usage=not common.stream or bool(common.stream_options and common.stream_options.include_usage),
+        wants_counts=bool(common.stream_options and common.stream_options.continuous_usage_stats),
     )
 
 

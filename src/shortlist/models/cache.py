@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from shortlist.onnxfolder import CONFIG_NAME
 from shortlist.records import Variant
 
 
@@ -66,7 +67,7 @@ def find_files(root: Path, variant: Variant) -> tuple[Path, ...] | None:
         if variant.folder is not None:
             inside = snapshot / variant.folder
             found = tuple(sorted(p for p in inside.iterdir() if p.is_file())) if inside.is_dir() else ()
-            if any(path.name == "genai_config.json" for path in found):
+            if any(path.name == CONFIG_NAME for path in found):
                 return found
             continue
         paths = tuple(snapshot / file.path for file in variant.files)

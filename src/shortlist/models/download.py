@@ -21,11 +21,12 @@ from shortlist.models.hub import Contact, contact
 from shortlist.models.hub_client import break_off, fetch_by_xet
 from shortlist.models.kinds import check_content, check_name, is_fetched
 from shortlist.models.transfer import Line, Wanted, fetch
+from shortlist.onnxfolder import CONFIG_NAME
 from shortlist.units import size
 
 SPARE_BYTES = 64_000_000
 """What must stay free on the disk beside the model."""
-_MARKS = ("genai_config.json",)
+_MARKS = (CONFIG_NAME,)
 _POLL_S = 0.25
 
 

@@ -17,16 +17,20 @@ from shortlist.errors import DoesNotFit
 from shortlist.gguf.types import bytes_per_element
 from shortlist.models.catalogue import Found, Library
 from shortlist.models.shape import Weights, weights_of_card
+from shortlist.onnxfolder import READ_AT_ONCE, OnnxFolder
 from shortlist.records import Architecture
 from shortlist.units import size
 
 ENGINE_BYTES = 51_000_000
 """A child with llama.cpp and no model to speak of: 25 MB of its own and 26 MB of mapped libraries."""
+ONNX_ENGINE_BYTES = 90_000_000
+"""A child with ONNX Runtime GenAI and no model to speak of."""
 UBATCH = 512
 DEFAULT_CONTEXT = 4096
 _F32 = 4
 _PAD = 256
 _TOKEN_BYTES, _MERGE_BYTES = 155, 190
+_TOKENIZER_COPIES = 8.0
 _COMPUTE_WIDTH, _COMPUTE_FEED_FORWARD = 4.0, 3.3
 
 
@@ -134,6 +138,27 @@ def fit_of_card(found: Found, load: Load) -> Fit | None:
     weights = weights_of_card(card, variant)
     capped = replace(load, context=min(load.context, card.context_length or load.context))
     return None if weights is None else predict(card.architecture, weights, capped)
+
+
+def fit_of_folder(folder: OnnxFolder, load: Load) -> Fit | None:
+    """The prediction for an ONNX folder: its files, F32 keys and values, and logits of every position read at once.
+
+    None where its manifest does not tell the shape.
+    """
+    sizes = (folder.layers, folder.width, folder.heads, folder.kv_heads, folder.head_size, folder.vocabulary)
+    if None in sizes:
+        return None
+    layers, width, heads, kv_heads, head_size, vocabulary = (size or 0 for size in sizes)
+    shape = Architecture(layers, width, 4 * width, heads, kv_heads, head_size, vocabulary)
+    context = min(load.context, folder.context_length)
+    mine = replace(load, context=context, kv_type="f32", ubatch=READ_AT_ONCE)
+    fit = predict(shape, Weights(folder.weights_bytes, 0, "its files and genai_config.json"), mine)
+    return replace(
+        fit,
+        compute_bytes=fit.compute_bytes + READ_AT_ONCE * vocabulary * _F32,
+        vocabulary_bytes=round(_TOKENIZER_COPIES * folder.tokenizer_bytes),
+        engine_bytes=ONNX_ENGINE_BYTES,
+    )
 
 
 def tokens_per_s_at_most(fit: Fit, read_bytes_per_s: float) -> float:

@@ -8,8 +8,9 @@ from typing import Literal
 
 from shortlist.models.catalogue import Library, variant_key
 from shortlist.models.hubcache import CachedRepository, Link, split_count, stem_of
-from shortlist.models.shelf import ONNX_CONFIG, Added
+from shortlist.models.shelf import Added
 from shortlist.models.usage import Use, last_used
+from shortlist.onnxfolder import CONFIG_NAME
 
 Place = Literal["hub", "added", "store"]
 
@@ -104,7 +105,7 @@ def _models(repository: CachedRepository) -> tuple[Mapping[tuple[str, frozenset[
     same bytes are one.
     """
     parts: dict[tuple[str, str], list[Link]] = defaultdict(list)
-    homes = {(_folder(one.name), one.revision) for one in repository.links if one.name.endswith(ONNX_CONFIG)}
+    homes = {(_folder(one.name), one.revision) for one in repository.links if one.name.endswith(CONFIG_NAME)}
     rest = []
     for link in repository.links:
         if _is_gguf(link.name):
@@ -154,5 +155,5 @@ def _aliases(repository: str, library: Library) -> Mapping[str, str]:
             for file in variant.files:
                 found.setdefault(file.path, label)
             if variant.folder is not None:
-                found.setdefault(f"{variant.folder}/{ONNX_CONFIG}".removeprefix("./"), label)
+                found.setdefault(f"{variant.folder}/{CONFIG_NAME}".removeprefix("./"), label)
     return found

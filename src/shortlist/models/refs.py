@@ -15,6 +15,7 @@ from shortlist.models import cache
 from shortlist.models.adapters import SUFFIX, adapter_variant, is_adapter, read_adapter
 from shortlist.models.catalogue import Found, Library, load_library, pick_variant, read_card
 from shortlist.models.names import Name, parse_name
+from shortlist.onnxfolder import CONFIG_NAME, is_onnx_folder, read_folder
 from shortlist.records import ModelCard, ModelFile, Variant
 
 __all__ = ["ResolvedModel", "find", "known_names", "local_path", "place_of", "read_card", "resolve"]
@@ -39,8 +40,8 @@ def find(text: str, library: Library | None = None) -> Found:
     name = parse_name(text)
     if _is_path(name, library):
         path = Path(text).expanduser()
-        if _is_onnx_folder(path):
-            return Found(ModelCard(path.name), Variant("onnx"), path)
+        if is_onnx_folder(path):
+            return _of_folder(path)
         if is_adapter(path):
             return Found(_card_of_adapter(path), adapter_variant(read_adapter(path), is_hashed=False), path)
         return Found(*_card_of_file(path), path)
@@ -57,8 +58,8 @@ def resolve(text: str, library: Library | None = None) -> ResolvedModel:
     library = load_library() if library is None else library
     if _is_path(parse_name(text), library):
         typed = Path(text).expanduser()
-        if _is_onnx_folder(typed):
-            return _from_folder(Found(ModelCard(typed.name), Variant("onnx")), typed)
+        if is_onnx_folder(typed):
+            return _from_folder(_of_folder(typed), typed)
         if is_adapter(typed):
             variant = adapter_variant(read_adapter(typed))
             card = _card_of_adapter(typed)
@@ -119,12 +120,19 @@ def _is_path(name: Name, library: Library) -> bool:
     return name.kind == "path"
 
 
-def _is_onnx_folder(path: Path) -> bool:
-    return (path / "genai_config.json").is_file()
+def _of_folder(path: Path) -> Found:
+    folder = read_folder(path)
+    card = ModelCard(
+        alias=path.resolve().name,
+        family=folder.kind or None,
+        context_length=folder.context_length,
+        sources=dict.fromkeys(("family", "context_length"), CONFIG_NAME),
+    )
+    return Found(card, Variant("onnx"), path)
 
 
 def _is_there(path: Path) -> bool:
-    return path.is_file() or _is_onnx_folder(path)
+    return path.is_file() or is_onnx_folder(path)
 
 
 def _repository(found: Found) -> str | None:

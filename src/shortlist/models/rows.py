@@ -9,12 +9,13 @@ from shortlist.errors import BadInput, InvalidModel
 from shortlist.models.adapters import adapter_variant, is_adapter, read_adapter
 from shortlist.models.catalogue import PREFERRED, Found, Library, variant_key
 from shortlist.models.filters import Facts
-from shortlist.models.fit import Fit, Load, Room, fit_of_card, predict
+from shortlist.models.fit import Fit, Load, Room, fit_of_card, fit_of_folder, predict
 from shortlist.models.hub import read_remote_header
 from shortlist.models.licence import Action, LicenceFinding, find_licence
 from shortlist.models.policy import Policy
 from shortlist.models.refs import local_path
 from shortlist.models.shape import BITS_PER_WEIGHT, shape_of_header, weights_of_header
+from shortlist.onnxfolder import is_onnx_folder, read_folder
 from shortlist.records import ModelCard, Variant
 
 
@@ -78,7 +79,7 @@ def make_row(found: Found, host: Host) -> Row:
 
 def fit_of(found: Found, path: Path | None, host: Host) -> Fit | None:
     """What it would take: by its header where the file is here, else by the card; a measured peak goes before both."""
-    fit = fit_of_file(path, host.load) if path is not None and path.suffix == ".gguf" else None
+    fit = fit_of_file(path, host.load) if path is not None else None
     fit = fit or fit_of_card(found, host.load)
     digests = [file.sha256 for file in found.variant.files if file.sha256] if found.variant else []
     peak = next((host.measured[digest] for digest in digests if digest in host.measured), None)
@@ -86,8 +87,14 @@ def fit_of(found: Found, path: Path | None, host: Host) -> Fit | None:
 
 
 def fit_of_file(path: Path, load: Load) -> Fit | None:
-    """The prediction from a file's own header, all parts of a split one; None where it does not tell enough."""
+    """The prediction from a file's own header, all parts of a split one, or from an ONNX folder's manifest.
+
+    None where it does not tell enough.
+    """
+    folder = path if path.is_dir() else path.parent
     try:
+        if path.suffix != ".gguf" and is_onnx_folder(folder):
+            return fit_of_folder(read_folder(folder), load)
         headers = [gguf.read_header(part) for part in gguf.split_files(gguf.read_header(path))]
     except InvalidModel:
         return None  # what opens it says so; a list goes on
@@ -146,6 +153,8 @@ def size_of(found: Found, path: Path | None) -> tuple[int | None, str]:
     variant, card = found.variant, found.card
     if variant is None and path is not None and path.is_file() and not is_adapter(path):
         return path.stat().st_size, ""
+    if path is not None and path.is_dir():
+        return sum(one.stat().st_size for one in path.iterdir() if one.is_file()), ""
     if variant is not None and variant.size_bytes is not None:
         return variant.size_bytes, ""
     if isinstance(told := card.extra.get("size_mb"), int | float):

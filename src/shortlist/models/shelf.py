@@ -19,10 +19,10 @@ from shortlist.files import convert, read_json, write_whole
 from shortlist.modelfile import looks_like, open_model, sha256_file
 from shortlist.models.adapters import SUFFIX, Adapter, sources_of, weight_files, write_adapter
 from shortlist.models.catalogue import LISTING_NAME
+from shortlist.onnxfolder import CONFIG_NAME, read_folder, trusted_root
 from shortlist.records import ModelFile, to_json
 
 ADDED_NAME = "added.json"
-ONNX_CONFIG = "genai_config.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
 _HEAD_BYTES = 512
@@ -54,15 +54,16 @@ def model_files(path: Path) -> tuple[Path, tuple[Path, ...]]:
             raise InvalidModel(f"{path} is not a model but a part of one: {header.kind}", hint="give the model's file")
         parts = gguf.split_files(header)
         return parts[0], parts
-    if not (path / ONNX_CONFIG).is_file():
+    if not (path / CONFIG_NAME).is_file():
         inside = sorted(one.name for one in path.glob("*.gguf"))
         hint = f"name the file: {path / inside[0]}" if inside else "an ONNX model's folder has one; else name a .gguf"
-        raise InvalidModel(f"{path}: is a folder without {ONNX_CONFIG}", hint=hint)
+        raise InvalidModel(f"{path}: is a folder without {CONFIG_NAME}", hint=hint)
+    read_folder(path)
     return path, tuple(_folder_files(path))
 
 
 def _folder_files(folder: Path) -> Iterator[Path]:
-    root = _trusted_root(folder)
+    root = trusted_root(folder)
     for path in sorted(folder.rglob("*")):
         if path.is_dir():
             continue
@@ -73,15 +74,6 @@ def _folder_files(folder: Path) -> Iterator[Path]:
             raise InvalidModel(f"{path} is not there, or not a regular file", hint="get the model again")
         _refuse_pickle(path)
         yield path
-
-
-def _trusted_root(folder: Path) -> Path:
-    """Where the folder's links may lead: inside it, or for a snapshot of the Hugging Face cache to its repository."""
-    real = folder.resolve()
-    for place in real.parents:
-        if place.name == "snapshots" and (place.parent / "blobs").is_dir():
-            return place.parent
-    return real
 
 
 def _refuse_pickle(path: Path) -> None:

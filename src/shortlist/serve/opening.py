@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shortlist.engines import LoadSpec, engine_names, installed_version
+from shortlist.engines import ADAPTER, ENGINE_OF, LoadSpec, engine_for, engine_names, installed_version
 from shortlist.engines.asking import asked_options
 from shortlist.errors import BadInput, NotDownloaded, UnknownName
 from shortlist.models.adapters import is_adapter
@@ -35,7 +35,6 @@ from shortlist.units import size
 log = logging.getLogger(__name__)
 
 _START_LIMIT_NS = 600 * 10**9
-_ENGINE_OF = {"onnx": "onnx_genai", "adapter": "adapter"}
 _FAKE = "fake:"
 _FAKE_BYTES = 40_000_000
 _ENGINE_BYTES = 100_000_000  # of one whose memory is not predicted by parts, without its model
@@ -122,7 +121,8 @@ class Openings:
     def _opening(self, name: str, found: Found, variant: Variant, path: Path) -> Opening:
         settings = self._settings
         is_gguf = variant.format == "gguf"
-        engine = settings.engine if is_gguf else _ENGINE_OF.get(variant.format, variant.format)
+        asked = settings.engine if is_gguf else ENGINE_OF.get(variant.format, variant.format)
+        engine = engine_for(found.label, variant, asked, is_asked=False)
         if engine not in engine_names():
             raise BadInput(
                 f"{name} is of format {variant.format}, and no engine here opens it",
@@ -136,7 +136,7 @@ class Openings:
         options = self._tuned(label, variant, path, engine, options) if is_gguf else options
         spec = self._spec(label, variant, options, place)
         load = Load(settings.context or DEFAULT_CONTEXT, settings.parallel, options.kv_type or "f16")
-        fit = fit_of_file(path, load) if is_gguf else None
+        fit = None if variant.format == ADAPTER else fit_of_file(place, load)
         return Opening(
             f"{engine} {place}", label, engine, spec, found.card, fit, _on_disk(variant, place) + _ENGINE_BYTES
         )

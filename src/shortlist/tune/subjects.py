@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from shortlist.engines import EngineContext, engine_names, find_engine
+from shortlist.engines import ENGINE_OF, EngineContext, engine_names, find_engine
 from shortlist.errors import BadInput, NotDownloaded, ShortlistError
 from shortlist.machine import default_threads, physical_cores, usable_cores
 from shortlist.models.catalogue import Library, variant_key
@@ -11,9 +11,6 @@ from shortlist.models.refs import ResolvedModel, resolve
 from shortlist.profiles import variant_digest
 from shortlist.records import EngineOptions, Prompt, Variant
 from shortlist.tune.grid import Conditions, Setting, settings_of
-
-_ENGINES: Mapping[str, tuple[str, ...]] = {"gguf": ("llamacpp",), "onnx": ("onnx_genai",)}
-"""Engines of ours by the format that they open; a foreign one takes part when it is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +22,15 @@ class Others:
 
 
 def engines_for(variant: Variant, named: Sequence[str]) -> tuple[str, ...]:
-    """What may open it: the engines named, else those of ours that are there. Raises BadInput where none is."""
+    """What may open it: the engines named, else ours for its format, if that is there. Raises BadInput where none is.
+
+    A foreign engine takes part when it is named.
+    """
     if named:
         for name in named:
             find_engine(name)
         return tuple(dict.fromkeys(named))
-    known = [name for name in _ENGINES.get(variant.format, ()) if name in engine_names()]
+    known = [name for form, name in ENGINE_OF.items() if form == variant.format and name in engine_names()]
     found = []
     reasons = []
     for name in known:
