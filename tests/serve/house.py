@@ -75,6 +75,11 @@ class House:
 
 
 async def _open(engine_name: str, model: str, logs: Path, parallel: int, extra: dict[str, str]) -> OneModel:
+    if engine_name == "remote":  # the model is `name at URL`
+        name, _, url = model.partition(" at ")
+        remote = find_engine(engine_name)(EngineContext(endpoint_url=url))
+        spec = LoadSpec("remote", name, Variant("endpoint"), EngineOptions(), None, logs, parallel)
+        return OneModel("ours", remote, await remote.open(spec))
     engine = find_engine(engine_name)(EngineContext())
     if engine_name == "fake":
         spec = LoadSpec("fake", model, Variant("endpoint"), EngineOptions(), None, logs, parallel)
