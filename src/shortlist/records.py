@@ -181,8 +181,8 @@ class EngineOptions:
     extra: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def told(self) -> tuple[str, ...]:
-        """What differs from an engine's defaults, as people read and type it: `threads=2`, `speculation=ngram`."""
+    def given(self) -> Mapping[str, object]:
+        """What differs from an engine's defaults, by name; the extra options under their own."""
         plain = {
             "device": None if self.device == "auto" else self.device,
             "threads": self.threads,
@@ -192,7 +192,12 @@ class EngineOptions:
             "prefix_cache": "on" if self.prefix_cache else None,
             **dict(sorted(self.extra.items())),
         }
-        return tuple(f"{name}={value}" for name, value in plain.items() if value is not None)
+        return {name: value for name, value in plain.items() if value is not None}
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The same as people read and type it: `threads=2`, `speculation=ngram`."""
+        return tuple(f"{name}={value}" for name, value in self.given.items())
 
 
 @dataclass(frozen=True, slots=True)

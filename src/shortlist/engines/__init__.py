@@ -232,15 +232,6 @@ def check_device(name: str, options: EngineOptions, reported: str | None) -> Non
 
 def refuse_options(name: str, options: EngineOptions, reason: str, allowed: frozenset[str] = frozenset()) -> None:
     """Raise BadInput for an option that this engine would otherwise ignore in silence."""
-    given = {
-        "device": None if options.device == "auto" else options.device,
-        "threads": options.threads,
-        "context": options.context,
-        "kv_type": options.kv_type,
-        "gpu_layers": options.gpu_layers,
-        "prefix_cache": "on" if options.prefix_cache else None,
-        "extra": ", ".join(sorted(options.extra)) or None,
-    }
-    for option, value in given.items():
-        if value is not None and option not in allowed:
+    for option, value in options.given.items():
+        if ("extra" if option in options.extra else option) not in allowed:
             raise BadInput(f"engine {name} takes no {option} ({value}): {reason}")
