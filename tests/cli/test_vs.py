@@ -97,3 +97,28 @@ def test_a_question_can_be_asked_with_them(tmp_path: Path) -> None:
     gpu = shortlist("model", "run", MODEL, "--gpu-layers", 3, "--device", "cpu", "--prompt", "x", cwd=tmp_path)
     assert gpu.code == 2
     assert "contradict device cpu" in gpu.err
+
+
+@pytest.mark.slow
+@pytest.mark.engine
+def test_variations_are_raced_judged_by_needs_chosen_and_compared(tmp_path: Path) -> None:
+    typed = ("--vs", "speculation=off,ngram", "--threads", 1, "--max-tokens", 8, "--rounds", 3, "--race")
+    for name in ("one", "two"):
+        done = shortlist("bench", MODEL, *typed, "--need", "latency<60s", "--name", name, cwd=tmp_path)
+        assert done.code == 0, done.err
+        assert "look 1 of" in done.err
+    compared = shortlist("compare", "one", "two", cwd=tmp_path)
+    assert compared.code == 0, compared.err
+    chosen = shortlist("choose", "two", "--need", "memory<4GB", cwd=tmp_path)
+    for label in ("notes-small [speculation=off]", "notes-small [speculation=ngram]"):
+        assert label in compared.out
+        assert label in " ".join(chosen.out.split())
+
+
+@pytest.mark.parametrize("command", [True, False])
+def test_an_option_without_a_place_in_a_command_is_refused(tmp_path: Path, command: bool) -> None:
+    """An engine's own options too: another engine would not know them."""
+    how = ("--command", "no-such-program {model} {port}") if command else ("--engine", "fake")
+    done = shortlist("bench", MODEL, *how, *QUICK, "--speculation", "ngram", "--json", cwd=tmp_path)
+    assert done.code == 1
+    assert "takes no speculation (ngram)" in done.json["data"]["candidates"][0]["reason"]

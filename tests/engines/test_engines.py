@@ -69,6 +69,7 @@ def test_finding_an_engine_imports_no_library_of_it() -> None:
 def test_an_option_that_would_be_ignored_is_refused() -> None:
     refuse_options("remote", EngineOptions(), "so")
     refuse_options("remote", EngineOptions(threads=2), "so", frozenset({"threads"}))
+    refuse_options("remote", EngineOptions(extra={"a": "b"}), "so", frozenset({"a"}))
     every: dict[str, Any] = {
         "device": "cpu", "threads": 2, "context": 9, "kv_type": "f16", "gpu_layers": 0, "prefix_cache": True,
         "extra": {"a": "b"},

@@ -233,5 +233,5 @@ def check_device(name: str, options: EngineOptions, reported: str | None) -> Non
 def refuse_options(name: str, options: EngineOptions, reason: str, allowed: frozenset[str] = frozenset()) -> None:
     """Raise BadInput for an option that this engine would otherwise ignore in silence."""
     for option, value in options.given.items():
-        if ("extra" if option in options.extra else option) not in allowed:
+        if option not in allowed:
             raise BadInput(f"engine {name} takes no {option} ({value}): {reason}")

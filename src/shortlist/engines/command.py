@@ -117,9 +117,7 @@ class Command(ChildEngine):
         allowed = {option for option, places in _OPTIONS.items() if any(template.uses(p) for p in places)}
         why = f"its command has no place for it: {template.text}"
         # The device is not the command's to promise: it is checked against what the endpoint says.
-        refuse_options(self.name, options, why, frozenset({"device", "extra", *allowed}))
-        if options.prefix_cache:
-            raise BadInput(f"option prefix_cache is not for engine {self.name}: its command decides that")
+        refuse_options(self.name, options, why, frozenset({"device", COMMAND, *allowed}))
         _check_stamp(self.name, template, options)
         if template.opens == "file" and spec.path is None:
             raise BadInput(f"{spec.label}: engine {self.name} opens a model file, and there is none")
