@@ -180,6 +180,12 @@ class Settings:
     listing: Path | None = _setting(
         _path, None, "a models.json that counts beside those of SHORTLIST_HOME and of the working folder"
     )
+    hub_cache: Path | None = _setting(
+        _path, None, "where downloaded models are kept; HF_HUB_CACHE and HF_HOME go before it; unset: Hugging Face's"
+    )
+    upstream: str | None = _setting(
+        _url, None, "the service hands everything on to this one, with the key of `api_key_file`, and opens no model"
+    )
     host: str = _setting(_text, "127.0.0.1", "address that the service listens on; 127.0.0.1 is ::1 too")
     port: int = _setting(_number(int, 0, 65_535), 5273, "port that the service listens on; 0: the system chooses")
     keys_file: Path | None = _setting(

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -25,6 +25,7 @@ COMMANDS = {
     "model": ("shortlist.cli.model", "Models: what there is, what it takes, what its licence asks."),
     "cache": ("shortlist.cli.cache", "What models take on this disk: list, verify, prune, remove."),
     "service": ("shortlist.cli.service", "Every model behind one port: start, stop, status, ps, logs."),
+    "foundry": ("shortlist.cli.foundry", "The verbs of Foundry Local's command line."),
     "runs": ("shortlist.cli.runs", "List, show, export, import and remove runs."),
     "selftest": (
         "shortlist.cli.selftest",
@@ -80,12 +81,18 @@ def command() -> None:
     """
 
 
+def _arguments(argv: Sequence[str]) -> list[str]:
+    """What was typed; a program that is named foundry (`foundry install-shim`) is `shortlist foundry`."""
+    is_foundry = os.path.splitext(os.path.basename(argv[0]))[0].lower() == "foundry"  # noqa: PTH119, PTH122 - no pathlib yet
+    return ["foundry", *argv[1:]] if is_foundry else [*argv[1:]]
+
+
 def main() -> None:
     """Run the command line and leave with its exit code; a user's mistake never shows a traceback."""
     from shortlist.cli.output import say_error
 
     try:
-        code = command.main(standalone_mode=False) or 0
+        code = command.main(_arguments(sys.argv), standalone_mode=False) or 0
     except click.ClickException as error:
         error.show()
         code = 2 if isinstance(error, click.UsageError) else error.exit_code

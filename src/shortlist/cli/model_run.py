@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -63,9 +63,14 @@ def command(**options: Any) -> None:
     Ctrl-C stops an answer, Ctrl-C or Ctrl-D at the prompt leaves, /help lists commands. Text only: images are refused.
     What does not fit the context is an error, and never cut.
     """
+    settings = settings_file.load().with_flags({name: options[name] for name in _SETTINGS})
+    converse(settings, options)
+
+
+def converse(settings: Settings, options: Mapping[str, Any]) -> None:
+    """One question or a chat, as the options of `model run` say."""
     from shortlist.chat.conversation import Asking
 
-    settings = settings_file.load().with_flags({name: options[name] for name in _SETTINGS})
     question = question_of(options["question"], read_pipe())
     if options["as_json"] and question is None:
         raise BadInput("--json is for one question", hint="add --prompt TEXT, or pipe the question in")

@@ -16,16 +16,18 @@ if TYPE_CHECKING:
 
 SETTINGS = ("host", "port", "keys_file", "tls_cert", "tls_key", "allow_host", "allow_origin", "log_prompts",
             "connections", "idle_timeout", "keep_alive", "pin", "parallel", "queue", "turn", "drain", "prompt_cache",
-            "context", "threads", "device", "engine", "memory_limit", "listing")  # fmt: skip
+            "context", "threads", "device", "engine", "memory_limit", "listing",
+            "upstream", "api_key_file")  # fmt: skip
 
 _SETTLE_NS = 15 * 10**9
 
+_FILE = click.Path(path_type=Path)
 _OPTIONS = [
     click.option("--host", help="Address to listen on. [127.0.0.1 and ::1]"),
     click.option("--port", type=int, help="Port; 0: the system chooses. [5273]"),
-    click.option("--keys-file", type=click.Path(path_type=Path), help="API keys that it asks for, name:key a line."),
-    click.option("--tls-cert", type=click.Path(path_type=Path), help="Certificate, PEM: it speaks HTTPS."),
-    click.option("--tls-key", type=click.Path(path_type=Path), help="The certificate's private key, PEM."),
+    click.option("--keys-file", type=_FILE, help="API keys that it asks for, name:key a line."),
+    click.option("--tls-cert", type=_FILE, help="Certificate, PEM: it speaks HTTPS."),
+    click.option("--tls-key", type=_FILE, help="The certificate's private key, PEM."),
     click.option("--allow-host", help="Names beside localhost that it is asked by, with commas between."),
     click.option("--allow-origin", help="Origins whose web pages may use it, with commas between. [none]"),
     click.option("--log-prompts", is_flag=True, default=None, help="Log what is asked. [never]"),
@@ -42,7 +44,9 @@ _OPTIONS = [
     click.option("--threads", type=int, help="Threads of each engine. [physical cores]"),
     click.option("--device", help="cpu, gpu or auto. [auto]"),
     click.option("--engine", help="What opens GGUF files. [llamacpp]"),
-    click.option("--models", "listing", metavar="FILE", help="A models.json with names of yours; it goes first."),
+    click.option("--models", "listing", type=_FILE, help="A models.json with names of yours; it goes first."),
+    click.option("--upstream", metavar="URL", help="Hand everything on to the service there, and open no model here."),
+    click.option("--api-key-file", type=_FILE, help="The key that --upstream wants, in a file."),
     click.option("--memory-limit", help="Memory that models may take in all, as 4GB. [what is free]"),
 ]
 
@@ -81,12 +85,24 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def start(settings: settings_file.Settings, flags: Mapping[str, Any], *, as_json: bool) -> None:
     """Start a service in the background, unless one runs; say where it answers."""
+    from shortlist.serve.files import Files
+
+    running, is_new = running_service(settings, flags)
+    if flags and not is_new:
+        say("note: it runs with the options of its own start; shortlist service restart changes them")
+    _tell(Files(settings.home), running, is_new=is_new, as_json=as_json)
+
+
+def running_service(settings: settings_file.Settings, flags: Mapping[str, Any]) -> "tuple[Running, bool]":
+    """The service that answers, started where none does; whether it is new. Raises BadInput, ServiceError."""
     from shortlist.serve.client import Client, wait_until_settled
     from shortlist.serve.daemon import start_daemon
     from shortlist.serve.door import Door
     from shortlist.serve.files import Files
+    from shortlist.serve.onward import Onward
 
     door = Door.of(settings)  # what cannot be started is said here, by its own exit code
+    Onward.of(settings)
     files = Files(settings.home)
     running = wait_until_settled(files, settings.drain + _SETTLE_NS)
     is_new = running is None
@@ -99,11 +115,9 @@ def start(settings: settings_file.Settings, flags: Mapping[str, Any], *, as_json
             if running is None:
                 raise
     Client(files, running).status()  # it answers: who asked for a start may go on
-    if flags and not is_new:
-        say("note: it runs with the options of its own start; shortlist service restart changes them")
-    elif door.warning and is_new:
+    if door.warning and is_new:
         say(f"warning: {door.warning}")
-    _tell(files, running, is_new=is_new, as_json=as_json)
+    return running, is_new
 
 
 def _tell(files: "Files", running: "Running", *, is_new: bool, as_json: bool) -> None:

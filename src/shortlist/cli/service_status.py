@@ -78,6 +78,8 @@ def status_lines(told: dict[str, Any]) -> list[str]:
     held = sum(row["memory_bytes"] for row in loaded)
     lines = [f"{told['state']}, pid {told['pid']}, for {units.duration(told['uptime_ns'])}"]
     lines += [f"  {url}/v1" for url in told["urls"]]
+    if told["upstream"] is not None:
+        return [*lines, f"  a relay to {told['upstream']}; it opens no model", f"  log: {told['log']}"]
     lines.append(
         f"  {units.counted(len(loaded), 'model')} loaded, {units.size(held)};"
         f" {units.size(max(0, told['room_bytes']))} {told['room_basis']}"

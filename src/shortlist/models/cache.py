@@ -12,19 +12,40 @@ read by `hubcache`, and freed by `prune`.
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
+from shortlist import settings
 from shortlist.onnxfolder import CONFIG_NAME
 from shortlist.records import Variant
 
+_told: Path | None = None
+
+
+def keep_in(folder: Path | None) -> None:
+    """From now on this process keeps models there; None: as the environment and the settings say."""
+    global _told  # noqa: PLW0603 - there is one cache for the process
+    _told = folder
+
+
+@lru_cache(8)
+def _configured(home: str | None, typed: str | None, folder: str) -> Path | None:  # noqa: ARG001 - what it hangs on
+    return settings.load().hub_cache
+
 
 def hub_cache(env: Mapping[str, str] | None = None) -> Path:
-    """The cache's folder: HF_HUB_CACHE, else HF_HOME/hub, else where huggingface_hub puts it."""
-    env = os.environ if env is None else env
+    """The cache's folder: HF_HUB_CACHE, else HF_HOME/hub, else the setting `hub_cache`, else huggingface_hub's own."""
+    if env is None and _told is not None:
+        return _told
+    is_ours, env = env is None, os.environ if env is None else env
     if given := env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE"):
         return Path(given).expanduser()
     if home := env.get("HF_HOME"):
         return Path(home).expanduser() / "hub"
+    if is_ours:
+        set_here = _configured(env.get("SHORTLIST_HOME"), env.get("SHORTLIST_HUB_CACHE"), str(Path.cwd()))
+        if set_here is not None:
+            return set_here
     caches = env.get("XDG_CACHE_HOME")
     return (Path(caches) if caches else Path.home() / ".cache") / "huggingface" / "hub"
 

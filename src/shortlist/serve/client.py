@@ -50,7 +50,7 @@ class Client:
         headers = {TOKEN_HEADER: token, "Content-Type": "application/json"}
         connection = None
         try:
-            connection = _connection(self.running, limit_s)
+            connection = connect(self.running, limit_s)
             connection.request(method, f"/shortlist/v1/{what}", None if body is None else json.dumps(body), headers)
             reply = connection.getresponse()
             told = json.loads(reply.read(_MOST_BYTES))
@@ -67,7 +67,7 @@ class Client:
         return told
 
 
-def _connection(running: Running, limit_s: float) -> http.client.HTTPConnection:
+def connect(running: Running, limit_s: float) -> http.client.HTTPConnection:
     """To the service on this machine. With TLS it has to show the certificate that it was started with, by no name."""
     parts = urlsplit(running.urls[0])
     host = _ANYWHERE.get(parts.hostname or "", parts.hostname or "")

@@ -21,6 +21,7 @@ from shortlist.clock import iso, wall_ns
 from shortlist.engines import Engine, EngineContext, find_engine
 from shortlist.errors import ServiceError
 from shortlist.ledger import Ledger, own_page
+from shortlist.models.cache import keep_in
 from shortlist.serve.app import build_app
 from shortlist.serve.books import Books
 from shortlist.serve.call import ASGI, State
@@ -35,6 +36,7 @@ from shortlist.serve.lease import Listed
 from shortlist.serve.logs import log_request
 from shortlist.serve.manage import Management
 from shortlist.serve.metrics import Metrics
+from shortlist.serve.onward import Onward
 from shortlist.serve.openai import OPERATIONS
 from shortlist.serve.opening import Opening, Openings
 from shortlist.serve.placing import Rules
@@ -66,6 +68,9 @@ class Service:
         self._running: Running | None = None
         self._foundry: Foundry | None = None
         self._server: Server | None = None
+        self._onward = Onward.of(settings)
+        if settings.source("hub_cache") == "flag":
+            keep_in(settings.hub_cache)
 
     async def run(self, on_ready: Callable[[Running], None]) -> None:
         """Serve until a signal or an order to stop. Raises ServiceError, and what finding a pinned model raises."""
@@ -110,6 +115,7 @@ class Service:
             "uptime_ns": wall_ns() - self._started_ns,
             "home": str(self._settings.home),
             "log": str(self._files.log),
+            "upstream": None if self._onward is None else self._onward.url,
         }
 
     def _described(self, server: Server) -> Running:
@@ -171,13 +177,15 @@ class Service:
 
     def _app(self, pool: Pool, state: State) -> ASGI:
         management = Management(pool, self.stop, self.about)
-        shop = Shop(self._settings, self._openings.library)
-        self._foundry = foundry = Foundry(pool, shop, lambda: self.about()["urls"])
         metrics = Metrics()
         state.observers += [metrics.seen, log_request]
         probes = Probes(pool, metrics, lambda: self._server.crowd if self._server else None)
-        own = [*OPERATIONS, *probes.operations(), *management.operations(), *foundry.operations()]
-        return build_app(state, own)
+        own = [*probes.operations(), *management.operations()]
+        if self._onward is not None:
+            return build_app(state, [*own, *self._onward.operations()])
+        shop = Shop(self._settings, self._openings.library)
+        self._foundry = foundry = Foundry(pool, shop, lambda: self.about()["urls"])
+        return build_app(state, [*OPERATIONS, *own, *foundry.operations()])
 
     def _listen_to_signals(self) -> None:
         if sys.platform == "win32":
