@@ -6,15 +6,17 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 import psutil
 import pytest
+import uvloop
 
 from shortlist.clock import sleep_blocking_ns
 from shortlist.errors import EngineNotReady
-from shortlist.process import Child, ChildSpec, child_environment, module_argv
+from shortlist.process import Child, ChildSpec, _read_line, child_environment, module_argv
 
 SECOND = 10**9
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the parent's death signal is a Linux facility")
@@ -363,3 +365,55 @@ def test_the_childs_side_imports_no_engine_and_no_event_loop() -> None:
         [sys.executable, "-c", told], capture_output=True, text=True, check=True, env=child_environment()
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_childs_answer_is_read_on_uvloop_without_closing_what_another_thread_has_opened() -> None:
+    """uvloop's own pipes close a number twice: in between it may have become somebody's socket or file."""
+    is_over, stolen = threading.Event(), list[int]()
+
+    def open_and_close() -> None:
+        while not is_over.is_set():
+            taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(4)]
+            for number in taken:
+                try:
+                    os.close(number)
+                except OSError:
+                    stolen.append(number)
+
+    async def work() -> None:
+        for _ in range(2000):
+            read, write = os.pipe()
+            os.write(write, b"an answer\n")
+            os.close(write)
+            with os.fdopen(read, "rb", buffering=0) as pipe:
+                assert await _read_line(pipe.fileno()) == b"an answer\n"
+
+    thread = threading.Thread(target=open_and_close)
+    thread.start()
+    try:
+        uvloop.run(work())
+    finally:
+        is_over.set()
+        thread.join()
+    assert stolen == []
+
+
+def test_an_answer_is_read_in_pieces_up_to_its_end_or_the_pipes() -> None:
+    async def work(*pieces: bytes) -> bytes:
+        read, write = os.pipe()
+
+        async def tell() -> None:
+            for piece in pieces:
+                os.write(write, piece)
+                await asyncio.sleep(0.001)  # noqa: TID251 - so that they come one by one
+            os.close(write)
+
+        telling = asyncio.create_task(tell())
+        line = await _read_line(read)
+        await telling
+        os.close(read)
+        return line
+
+    assert asyncio.run(work(b"one ", b"line\n")) == b"one line\n"
+    assert asyncio.run(work(b"cut ", b"short")) == b"cut short"
+    assert asyncio.run(work()) == b""

@@ -258,15 +258,10 @@ class Child:
         if self._answer is None:
             raise EngineError(f"{self.name} was asked twice whether it is ready")
         pipe, self._answer = self._answer, None
-        reader = asyncio.StreamReader(limit=_READY_LIMIT_BYTES)
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
-        try:
-            line = await reader.readline()
-        except ValueError:
-            raise EngineNotReady(f"{self.name} answered with more than {_READY_LIMIT_BYTES} bytes") from None
-        finally:
-            transport.close()
+        with pipe:
+            line = await _read_line(pipe.fileno())
+        if len(line) > _READY_LIMIT_BYTES:
+            raise EngineNotReady(f"{self.name} answered with more than {_READY_LIMIT_BYTES} bytes")
         if not line.endswith(b"\n"):
             await self._exits_within(_KILL_LIMIT_NS)
         return line
@@ -328,6 +323,31 @@ def _spawn(spec: ChildSpec, log_fd: int) -> "tuple[subprocess.Popen[bytes], int,
         os.close(orders_r)
         os.close(answer_w)
     return process, lifeline, os.fdopen(answer_r, "rb", buffering=0)
+
+
+async def _read_line(fd: int) -> bytes:
+    """What comes up to a line's end, the pipe's, or just over the limit.
+
+    Not by the loop's own pipes: uvloop closes the descriptor, then Python's file object closes its number once more,
+    which may by then be a client's socket or a file that another thread has just opened.
+    """
+    os.set_blocking(fd, False)
+    loop, readable, line = asyncio.get_running_loop(), asyncio.Event(), b""
+    loop.add_reader(fd, readable.set)
+    try:
+        while not line.endswith(b"\n") and len(line) <= _READY_LIMIT_BYTES:
+            await readable.wait()
+            readable.clear()
+            try:
+                part = os.read(fd, _READY_LIMIT_BYTES)
+            except BlockingIOError:
+                continue
+            if not part:
+                break
+            line += part
+    finally:
+        loop.remove_reader(fd)
+    return line
 
 
 def log_stem(name: str) -> str:

@@ -52,7 +52,7 @@ class Directory:
         task = self._finding.get(name)
         if task is None:
             task = self._finding[name] = asyncio.ensure_future(self.names.find(name))
-            task.add_done_callback(lambda _: self._finding.pop(name, None))
+            task.add_done_callback(lambda done: self._found(name, done))
         opening = await asyncio.shield(task)
         model = self.models.get(opening.key)
         if model is None:
@@ -63,6 +63,11 @@ class Directory:
         while len(self._known) > _MOST_NAMES:
             self._known.popitem(last=False)
         return model
+
+    def _found(self, name: str, done: "asyncio.Task[Opening]") -> None:
+        self._finding.pop(name, None)
+        if not done.cancelled():
+            done.exception()  # looked at here: everybody who asked may be gone
 
     async def listed(self) -> tuple[Listed, ...]:
         """The models that are here."""

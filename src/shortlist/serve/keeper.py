@@ -145,7 +145,10 @@ class Keeper:
         refuse(model.take_waiting(), model.error)
 
     async def _measure(self) -> None:
-        await self._books.measure()
+        try:
+            await self._books.measure()
+        except OSError as error:  # a process that ends while it is looked at
+            log.warning("the memory of engines could not be read: %s", error)
         if self._clock.now_ns() - self._tidied_ns >= _TIDY_NS:
             self._tidied_ns = self._clock.now_ns()
             self._workshop.tidy()
