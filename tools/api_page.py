@@ -7,14 +7,14 @@ import msgspec
 
 from shortlist.engines.fake import CAPABILITIES as FAKE
 from shortlist.engines.llamacpp import CAPABILITIES as LLAMACPP
-from shortlist.serve import checks, schema
+from shortlist.serve import checks, response_schema, schema
 from shortlist.serve.replies import CODES
 
 _REQUESTS = (
     ("POST /v1/chat/completions", schema.ChatRequest),
     ("POST /v1/completions", schema.CompletionRequest),
     ("POST /v1/embeddings", schema.EmbeddingRequest),
-    ("POST /v1/responses", schema.ResponseRequest),
+    ("POST /v1/responses", response_schema.ResponseRequest),
     ("POST /v1/tokens/count", schema.CountRequest),
 )
 _NOTES = {
@@ -75,7 +75,7 @@ def _fate(kind: type, name: str) -> str:
         return f"only {' or '.join(f'`{msgspec.json.encode(value).decode()}`' for value in values)}: {why}"
     if name in checks.LABELS:
         return "a label"
-    if kind is schema.ResponseRequest and name == "stream_options":
+    if kind is response_schema.ResponseRequest and name == "stream_options":
         return "usage always stands in the last event"
     note = _NOTES.get(name)
     if note is not None:

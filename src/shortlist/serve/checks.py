@@ -5,7 +5,7 @@ from typing import Any
 
 from shortlist.errors import BadRequest
 from shortlist.records import Endpoint
-from shortlist.serve import schema
+from shortlist.serve import response_schema, schema
 from shortlist.serve.schema import ChatRequest
 
 PASSES_ON = "passes_on"
@@ -42,7 +42,7 @@ NEVER: dict[type, dict[str, str]] = {
     },
     schema.CompletionRequest: {"suffix": "text is only ever continued"},
     schema.EmbeddingRequest: {"dimensions": "vectors have the model's own"},
-    schema.ResponseRequest: {
+    response_schema.ResponseRequest: {
         "previous_response_id": "the service keeps no answers: send the whole conversation as input",
         "conversation": "the service keeps no conversations: send the whole one as input",
         "prompt": "the service keeps no prompts",
@@ -61,7 +61,7 @@ ONLY: dict[type, dict[str, tuple[tuple[Any, ...], str]]] = {
         "verbosity": (("medium",), "ask for it in the messages"),
     },
     schema.CompletionRequest: {"echo": ((False,), "the prompt is not sent back")},
-    schema.ResponseRequest: {
+    response_schema.ResponseRequest: {
         "store": ((False,), "the service keeps no answers"),
         "background": ((False,), "an answer is made while its client waits"),
         "tools": (([],), "they are those of /v1/chat/completions"),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from shortlist.serve.replies import Problem
-from shortlist.serve.schema import ResponseRequest
+from shortlist.serve.response_schema import ResponseRequest
 
 Kind = Literal["message", "reasoning"]
 _PART: dict[Kind, str] = {"message": "output_text", "reasoning": "reasoning_text"}

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from shortlist.errors import BadInput, BadRequest, ServiceError
 from shortlist.serve.call import Call, Operation
+from shortlist.serve.connection import Connection
 from shortlist.serve.relay import client_stays
 from shortlist.serve.replies import Reply
-from shortlist.serve.upstream import Connection, request_bytes, target_of
+from shortlist.serve.upstream import request_bytes, target_of
 from shortlist.settings import Settings
 
 _PASSED_ON = ("content-type", "accept", "user-agent")

@@ -15,10 +15,11 @@ from shortlist.errors import BrokenStream, ConnectFailed, ConnectionClosed, Endp
 from shortlist.measure.reply import error_status
 from shortlist.serve.bodies import streamed
 from shortlist.serve.call import Call
+from shortlist.serve.connection import Connection
 from shortlist.serve.events import Frames, Watch, parse, renamed, used_of
 from shortlist.serve.lease import Demand, Lease
 from shortlist.serve.replies import JSON, Reply
-from shortlist.serve.upstream import Connection, request_bytes, target_of
+from shortlist.serve.upstream import request_bytes, target_of
 
 EVENTS = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"))
 REPLY_LIMIT_BYTES = 64 * 1024 * 1024

@@ -6,7 +6,7 @@ from typing import Any
 
 from shortlist.clock import wall_ns
 from shortlist.errors import ConnectionClosed
-from shortlist.serve import answers, checks, schema
+from shortlist.serve import answers, checks, response_schema, schema
 from shortlist.serve.bodies import chat_body, streamed
 from shortlist.serve.call import Call, Operation
 from shortlist.serve.composing import Composer, encoded
@@ -15,7 +15,8 @@ from shortlist.serve.features import check_lease
 from shortlist.serve.lease import Demand, Lease
 from shortlist.serve.relay import EVENTS, exchange, leased, refusal
 from shortlist.serve.replies import Reply
-from shortlist.serve.schema import ChatRequest, ResponseRequest
+from shortlist.serve.response_schema import ResponseRequest
+from shortlist.serve.schema import ChatRequest
 
 
 async def respond(call: Call) -> Reply | None:
@@ -70,7 +71,7 @@ def as_chat(request: ResponseRequest) -> ChatRequest:
     )
 
 
-def _message(message: schema.InputMessage) -> schema.ChatMessage:
+def _message(message: response_schema.InputMessage) -> schema.ChatMessage:
     kind = {
         "user": schema.UserMessage, "assistant": schema.AssistantMessage,
         "system": schema.SystemMessage, "developer": schema.DeveloperMessage,
@@ -80,8 +81,10 @@ def _message(message: schema.InputMessage) -> schema.ChatMessage:
     return found
 
 
-def _format(asked: schema.PlainText | schema.JsonObject | schema.SchemaFormat | None) -> schema.ResponseFormat | None:
-    if not isinstance(asked, schema.SchemaFormat):
+def _format(
+    asked: schema.PlainText | schema.JsonObject | response_schema.SchemaFormat | None,
+) -> schema.ResponseFormat | None:
+    if not isinstance(asked, response_schema.SchemaFormat):
         return asked
     spec = schema.JsonSchemaSpec(asked.name, asked.schema, asked.description, asked.strict)
     return schema.JsonSchema(spec)
