@@ -87,6 +87,17 @@ def test_a_class_is_a_model_like_any_other(folder: Path) -> None:
     assert run(folder, "model", "run", "extractor", "--prompt", "x").code == 2
 
 
+@pytest.mark.engine
+def test_engines_compared_take_each_what_they_can_open(folder: Path) -> None:
+    run(folder, "model", "add", "extractor", "cues.json", "--adapter", "notes_extractor.py:Extractor")
+    planned = run(folder, "bench", "extractor", "notes-small", "--vs", "engine=llamacpp,adapter", "--plan", "--json")
+    assert planned.code == 0, planned.err
+    opened = {(one["model"], one["engine"]) for one in planned.json["data"]["candidates"]}
+    assert opened == {("extractor", "adapter"), ("notes-small", "llamacpp")}
+    assert "extractor is a Python class" in planned.err
+    assert "notes-small is GGUF" in planned.err
+
+
 def test_a_folder_that_was_downloaded_runs_no_code(folder: Path) -> None:
     (folder / "evil.py").write_text(
         "open('pwned', 'w')\nclass Evil:\n    def load(self, w): ...\n    generate = load\n"

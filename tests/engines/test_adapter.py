@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import socket
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -88,7 +89,7 @@ def fails(path: Path, options: EngineOptions | None = None) -> str:
 
 
 def wait_for(path: Path) -> str:
-    for _ in range(500):
+    for _ in range(3000):
         if path.exists() and path.read_text():
             return path.read_text()
         sleep_blocking_ns(20 * 10**6)
@@ -239,3 +240,14 @@ def test_nothing_listens_once_it_is_closed(shapes: Path) -> None:
         port = int(ask.endpoint.base_url.removesuffix("/v1").rpartition(":")[2])
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_module_of_an_installed_package_is_imported_in_the_child_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "acme_child_only.py").write_text((HERE / "adapters" / "shapes.py").read_text())
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with opened(spec(written(tmp_path, "acme_child_only:LaterGenerated"))) as ask:
+        assert ask.text("hello") == "one two  three hello"
+    assert "acme_child_only" not in sys.modules

@@ -67,7 +67,7 @@ def living(pids: list[int]) -> list[int]:
 
 
 def wait_until(is_so: Callable[[], bool]) -> bool:
-    for _ in range(500):
+    for _ in range(3000):
         if is_so():
             return True
         sleep_blocking_ns(20 * 10**6)
@@ -108,7 +108,7 @@ def test_one_that_ends_before_it_serves_is_told_at_once_with_its_log(tmp_path: P
 def test_one_that_never_answers_is_ended_after_the_limit(tmp_path: Path) -> None:
     told = fails(LIGHT + " --silent", spec(tmp_path, limit_ns=SECOND), EngineNotReady)
     assert "was not ready within" in told
-    assert "loading " in told
+    assert str(tmp_path) in told  # where its log is; on a busy host there may be nothing in it yet
 
 
 def test_there_is_no_such_program(tmp_path: Path) -> None:

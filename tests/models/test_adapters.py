@@ -143,3 +143,30 @@ def test_what_was_added_is_verified_listed_and_forgotten(folder: Path) -> None:
     unregister(home, "mine")
     assert not adapter_place(home, "mine").exists()
     assert (folder / "notes.py").exists()
+
+
+def installed(folder: Path, version: str = "1.2") -> Path:
+    """A package with an entry point, as pip leaves it."""
+    site = folder / f"site-{version}"
+    info = site / f"acme_notes-{version}.dist-info"
+    info.mkdir(parents=True)
+    (site / "acme_notes.py").write_text(CODE)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: acme-notes\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text("[shortlist.adapters]\nacme-notes = acme_notes:Notes\n")
+    (info / "top_level.txt").write_text("acme_notes\n")
+    (info / "RECORD").write_text("acme_notes.py,,\n")
+    return site
+
+
+def test_an_entry_point_is_found_by_name_and_its_distributions_version_is_part_of_the_id(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = []
+    for version in ("1.2", "1.3"):
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(str(installed(folder, version)))
+            adapter = parse_adapter("acme-notes", None, folder)
+            assert (adapter.module, adapter.name, adapter.file) == ("acme_notes", "Notes", None)
+            assert adapter_variant(adapter).source == f"acme-notes {version}"
+            ids.append(identity(folder, "acme-notes", None))
+    assert len(set(ids)) == 2

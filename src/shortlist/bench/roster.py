@@ -6,7 +6,16 @@ from itertools import product
 from pathlib import Path
 
 from shortlist.bench.variations import Variation
-from shortlist.engines import COMMAND, EngineContext, command_of, engine_for, find_engine, format_of, takes_names
+from shortlist.engines import (
+    ADAPTER,
+    COMMAND,
+    EngineContext,
+    command_of,
+    engine_for,
+    find_engine,
+    format_of,
+    takes_names,
+)
 from shortlist.engines.asking import plain
 from shortlist.errors import (
     BadInput,
@@ -138,6 +147,8 @@ def _fitting(name: str, entry: ModelEntry | None, opening: Opening) -> ResolvedM
         if not info.available:
             raise _CannotOpen(f"engine {opening.engine} cannot be used here: {info.reason}")
     model = _model(name, entry, opening)
+    if opening.varied.engine not in (None, ADAPTER) and model.variant.format == "adapter":
+        raise _CannotOpen(f"{name} is a Python class, and no engine but {ADAPTER} opens it")
     if opening.format is not None and model.variant.format != opening.format:
         told = f"{name} is {model.variant.format.upper()}, and engine {opening.engine} opens {opening.format.upper()}"
         raise _CannotOpen(told, hint="shortlist model list --variants shows what there is")

@@ -8,6 +8,7 @@ import asyncio
 import secrets
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -143,8 +144,6 @@ _HINT = "--engine command --command 'llama-server -m {model} --port {port}', or 
 
 
 def _patient(spec: LoadSpec, template: Template) -> LoadSpec:
-    from dataclasses import replace
-
     return spec if template.ready_timeout_ns is None else replace(spec, timeout_ns=template.ready_timeout_ns)
 
 
