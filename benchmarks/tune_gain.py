@@ -71,7 +71,7 @@ def tuned_setting(place: Place, here: ResolvedModel, engines: tuple[str, ...]) -
 
 def beside(place: Place, here: ResolvedModel, rounds: int) -> tuple[Run, str]:
     """The tuned setting and every engine's default, in fresh rounds; the run, and the tuned one's label."""
-    engines = engines_for(here.variant, ())
+    engines = engines_for(here.label, here.variant)
     tuned = tuned_setting(place, here, engines)
     prompts = load_prompts(Path(profiles.__file__).with_name("tune") / "prompts.json")
     suite = Suite(prompts, Generation(32), rounds=rounds, warmup=0, order_seed=1)

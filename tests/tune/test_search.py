@@ -113,6 +113,13 @@ def test_with_little_time_only_the_fastest_are_raced_and_for_a_few_rounds() -> N
     assert last.phase == "comparison"
 
 
+def test_a_lead_over_too_few_rounds_is_told_and_not_kept() -> None:
+    found, _ = search(DrawnLab({"threads=1": 3.0}, block_s=6.0, own_sd=0.001, shared_sd=0.0), 60)
+    assert found.pick is None
+    assert found.outcome == "not told apart"
+    assert fate(found, "e threads=1") == "ahead, in too few rounds to keep"
+
+
 def test_nothing_faster_is_said_of_what_was_compared() -> None:
     slower = ("threads=1", "ubatch=256", "ubatch=128", "ubatch=64", "kv_type=f32")
     found, _ = search(DrawnLab(dict.fromkeys(slower, 0.9)))

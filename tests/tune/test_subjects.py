@@ -16,12 +16,14 @@ HERE = Variant("gguf", "q8_0", (ModelFile("m.gguf", 1, "a" * 64),))
 
 
 def test_engines_that_are_named_take_part_and_else_ours_for_the_format() -> None:
-    assert engines_for(HERE, ("fake", "llamacpp", "fake")) == ("fake", "llamacpp")
-    assert engines_for(HERE, ()) == ("llamacpp",)
+    assert engines_for("m", HERE, ("fake", "llamacpp", "fake")) == ("fake", "llamacpp")
+    assert engines_for("m", HERE) == ("llamacpp",)
     with pytest.raises(UnknownName, match="engine 'x'"):
-        engines_for(HERE, ("x",))
+        engines_for("m", HERE, ("x",))
+    with pytest.raises(BadInput, match="opens ONNX"):
+        engines_for("m", HERE, ("onnx_genai",))
     with pytest.raises(BadInput, match="no engine of ours opens endpoint"):
-        engines_for(Variant("endpoint"), ())
+        engines_for("m", Variant("endpoint"))
 
 
 def test_other_variants_are_those_of_the_card_that_are_here_and_those_named(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def _lay_out(settings: Settings, options: Mapping[str, Any]) -> _Task:
         say(f"note: {note}")
     prompts = load_prompts(options["prompts"] or _OUR_PROMPTS)
     asked = asked_options(settings)
-    engines = engines_for(here.variant, options["engines"])
+    engines = engines_for(here.label, here.variant, options["engines"])
     before = _in_use(settings, here, engines)
     shared = (ALLOW_SHARED, options["allow_shared"])
     flags = ((NO_WATCH, not settings.watch), (NO_SELFTEST, not settings.selftest), shared)

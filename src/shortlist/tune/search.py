@@ -93,7 +93,9 @@ class Search:
         """Search. `others` are of other variants: shown and never kept. Ends within the budget, come what may."""
         self._began_ns = self.clock.now_ns()
         base = settings[0]
-        wanted = [base, *([self.current] if self.current else []), *settings[1:], *others]
+        defaults = [one for one in settings[1:] if one.is_default]
+        rest = [one for one in settings[1:] if not one.is_default]
+        wanted = [base, *([self.current] if self.current else []), *defaults, *others, *rest]
         mine = by_label(self._that_fit(list(by_label(wanted).values())))
         await self._measure("first round", tuple(mine.values()), 1, self._at(_FIRST_SHARE))
         first = self._phases[0]
@@ -250,6 +252,8 @@ class Search:
         fate = "" if one.label == base.label else failed or untried or bar
         if not fate and one.label in verdicts:
             fate = _FATES[verdicts[one.label].verdict]
+            if fate == "faster" and verdicts[one.label].interval.n < judge.FEWEST:
+                fate = "ahead, in too few rounds to keep"
         rounds = 0 if newest is None else newest.rounds_of(one.label, figure)
         return Tried(one, ratio, rounds, self._change(base, one), fate or self._dropped(base, one), bool(bar))
 

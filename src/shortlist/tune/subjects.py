@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from shortlist.engines import ENGINE_OF, EngineContext, engine_names, find_engine
+from shortlist.engines import ENGINE_OF, EngineContext, engine_for, find_engine
 from shortlist.errors import BadInput, NotDownloaded, ShortlistError
 from shortlist.machine import default_threads, physical_cores, usable_cores
 from shortlist.models.catalogue import Library, variant_key
@@ -21,28 +21,21 @@ class Others:
     notes: tuple[str, ...] = ()
 
 
-def engines_for(variant: Variant, named: Sequence[str]) -> tuple[str, ...]:
-    """What may open it: the engines named, else ours for its format, if that is there. Raises BadInput where none is.
+def engines_for(label: str, variant: Variant, named: Sequence[str] = ()) -> tuple[str, ...]:
+    """What may open it: the engines named, else the one of ours for its format. A foreign one takes part when named.
 
-    A foreign engine takes part when it is named.
+    Raises UnknownName, and BadInput where one cannot open it or is not there.
     """
     if named:
         for name in named:
             find_engine(name)
-        return tuple(dict.fromkeys(named))
-    known = [name for form, name in ENGINE_OF.items() if form == variant.format and name in engine_names()]
-    found = []
-    reasons = []
-    for name in known:
-        info = find_engine(name)(EngineContext()).probe()
-        if info.available:
-            found.append(name)
-        else:
-            reasons.append(f"{name}: {info.reason}")
-    if not found:
-        why = "; ".join(reasons) or f"no engine of ours opens {variant.format}"
+        return tuple(dict.fromkeys(engine_for(label, variant, name, is_asked=True) for name in named))
+    ours = ENGINE_OF.get(variant.format)
+    info = None if ours is None else find_engine(ours)(EngineContext()).probe()
+    if info is None or not info.available:
+        why = f"no engine of ours opens {variant.format}" if info is None else f"{info.name}: {info.reason}"
         raise BadInput(f"nothing here can open it: {why}", hint="shortlist config list shows the engines")
-    return tuple(found)
+    return (info.name,)
 
 
 def grid_of(
@@ -90,7 +83,7 @@ def other_settings(others: Others) -> tuple[tuple[Setting, ...], tuple[str, ...]
     notes: list[str] = []
     for name, model in others.models.items():
         try:
-            engines = engines_for(model.variant, ())
+            engines = engines_for(model.label, model.variant)
         except BadInput as error:
             notes.append(f"{name} is not tried: {error.message}")
             continue
