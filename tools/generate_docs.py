@@ -91,8 +91,9 @@ last; a test fails when it finds something else.
 
 {notes}
 
-Further tokens after a client went are counted by the engines themselves, and how long it takes is in
-`benchmarks/cancellation.py`. Loads and unloads are counted in the process that owns the engine.
+Further tokens after a client went are counted by the engines themselves; `benchmarks/cancellation.py` prints how many
+and for how long. Last seen, on two cores that others used too: at most 2, of every engine here. Loads and unloads are
+counted in the process that owns the engine.
 
 An engine of yours, found by its entry point (group `shortlist.engines`), is examined in the same way; its table is
 printed at the end:

@@ -1,6 +1,7 @@
 """`bench --vs`, --kv-type, --gpu-layers and --speculation from outside, on a demo model."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,16 @@ def test_a_plan_shows_every_combination_and_a_race_takes_them(tmp_path: Path) ->
 def test_what_contradicts_it_is_bad_usage(vs: str, flags: dict[str, Any], asked: dict[str, Any], said: str) -> None:
     with pytest.raises(BadInput, match=said):
         fresh(load().with_flags(flags), Asked((MODEL,), vs=(vs,), **asked))
+
+
+def test_a_command_is_one_of_the_engines_to_compare_and_all_get_the_random_text() -> None:
+    """The program may keep prompts in a cache: nobody is asked otherwise than the others."""
+    settings = load().with_flags({"command": f"{sys.executable} {{model}} {{port}}", "threads": 1})
+    session = fresh(settings, Asked((MODEL,), vs=("engine=llamacpp,command",), repeats=1))
+    assert [one.label for one in session.info.plan.candidates] == ["notes-small [llamacpp]", "notes-small [command]"]
+    assert "nonce" in session.info.flags
+    with pytest.raises(BadInput, match="--engine sets what --vs engine varies"):
+        fresh(load().with_flags({"engine": "llamacpp"}), Asked((MODEL,), vs=("engine=llamacpp,command",)))
 
 
 def test_a_resumed_run_is_not_varied(tmp_path: Path) -> None:

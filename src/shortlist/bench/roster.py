@@ -111,9 +111,10 @@ def make_roster(names: Iterable[str], listing: Listing | None, opening: Opening)
     paths: dict[str, Path] = {}
     left_out: list[CandidateResult] = []
     errors: list[ShortlistError] = []
+    unusable = _unusable(opening)
     for (name, entry), one in product(entries, map(opening.of, opening.variations)):
         try:
-            model = _fitting(name, entry, one)
+            model = _fitting(name, entry, one, unusable)
         except (InvalidModel, *_LEFT_OUT) as error:
             errors.append(error)
             status: CandidateStatus = "failed" if isinstance(error, InvalidModel) else "skipped"
@@ -140,12 +141,18 @@ class _CannotOpen(BadInput):
 _LEFT_OUT = (_NoSource, _CannotOpen, NotDownloaded, DoesNotFit, LicenceRefused)
 
 
-def _fitting(name: str, entry: ModelEntry | None, opening: Opening) -> ResolvedModel:
+def _unusable(opening: Opening) -> dict[str, str]:
+    """Engines that variations name and that cannot be used on this host, and why; each is asked once."""
+    names = dict.fromkeys(one.engine for one in opening.variations if one.engine is not None)
+    context = EngineContext(command=opening.command)
+    found = {name: find_engine(name)(context).probe() for name in names}
+    return {name: info.reason or "nobody says why" for name, info in found.items() if not info.available}
+
+
+def _fitting(name: str, entry: ModelEntry | None, opening: Opening, unusable: Mapping[str, str]) -> ResolvedModel:
     """The model, in the format of the engine that the variation names. Raises _CannotOpen, and as `_model`."""
-    if opening.varied.engine is not None:
-        info = find_engine(opening.engine)(EngineContext()).probe()
-        if not info.available:
-            raise _CannotOpen(f"engine {opening.engine} cannot be used here: {info.reason}")
+    if opening.varied.engine in unusable:
+        raise _CannotOpen(f"engine {opening.engine} cannot be used here: {unusable[opening.engine]}")
     model = _model(name, entry, opening)
     if opening.varied.engine not in (None, ADAPTER) and model.variant.format == "adapter":
         raise _CannotOpen(f"{name} is a Python class, and no engine but {ADAPTER} opens it")

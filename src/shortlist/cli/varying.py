@@ -21,6 +21,8 @@ def with_varied(settings: Settings, vs: Sequence[str], *, prefix_cache: bool) ->
     """
     keys = varied(vs)
     flags = [key for key in keys if settings.source(key) == "flag"]
+    if "engine" in flags and settings.engine == "command" and settings.source("command") == "flag":
+        flags.remove("engine")  # it came along with --command, which says what the engine of that name starts
     flags += ["prefix_cache"] if prefix_cache and "prefix_cache" in keys else []
     if flags:
         raise BadInput(f"--{flags[0].replace('_', '-')} sets what --vs {flags[0]} varies", hint="leave one of them out")
