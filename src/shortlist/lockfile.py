@@ -84,6 +84,22 @@ def lock_now(descriptor: int) -> bool:
     return True
 
 
+def is_locked(descriptor: int) -> bool:
+    """Whether another process has the lock; who asks does not keep it, nor keeps others from asking."""
+    if sys.platform == "win32":
+        is_free = lock_now(descriptor)
+        if is_free:
+            os.lseek(descriptor, _FAR_BYTE, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+        return not is_free
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
+
+
 def unlock(descriptor: int) -> None:
     """Let go and close, also of copies of the descriptor that a process just being started may have."""
     try:

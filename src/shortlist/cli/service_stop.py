@@ -58,13 +58,16 @@ def stop(files: "Files", drain_ns: int, *, force: bool) -> int | None:
     """End the service of a home, and wait for that; the pid that it had. Raises ServiceError where it does not end."""
     from shortlist.serve import client
 
-    found = files.running() if force else client.wait_until_settled(files, drain_ns + _AFTER_DRAIN_NS)
-    if found is None:
-        return None
-    pid = found.pid
     if force:
+        pid = files.holder()
+        if pid is None:
+            return None
         _signal(pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
     else:
+        found = client.wait_until_settled(files, drain_ns + _AFTER_DRAIN_NS)
+        if found is None:
+            return None
+        pid = found.pid
         _ask(client.Client(files, found))
     if not client.wait_until_free(files, _QUICK_NS):
         say(f"waiting for the requests under way, {units.duration(drain_ns)} at most")

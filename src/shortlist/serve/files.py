@@ -12,15 +12,17 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from shortlist.clock import sleep_blocking_ns
 from shortlist.errors import ServiceError
 from shortlist.files import write_whole
-from shortlist.lockfile import lock_now, open_shared, open_to_read, unlock
+from shortlist.lockfile import is_locked, lock_now, open_shared, open_to_read, replace_content, unlock
 
 _OWNER_ONLY = 0o600
+_TRIES, _TRY_AGAIN_NS = 10, 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,14 @@ class Files:
         except OSError as error:
             raise _unwritable(Path(error.filename or self.folder), error.strerror or "") from error
         descriptor = open_shared(self.lock, _unwritable, _OWNER_ONLY)
-        if not lock_now(descriptor):
+        if not _locked(descriptor):
             os.close(descriptor)
             raise ServiceError(
                 f"a service of {self.home} is running, starting or stopping", hint="shortlist service status"
             )
         try:
+            with contextlib.suppress(OSError):
+                replace_content(descriptor, b"%d" % os.getpid())
             yield
         finally:
             with contextlib.suppress(OSError):
@@ -106,11 +110,17 @@ class Files:
         descriptor = open_to_read(self.lock)
         if descriptor is None:
             return False
-        if lock_now(descriptor):
-            unlock(descriptor)
-            return False
-        os.close(descriptor)
-        return True
+        try:
+            return is_locked(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def holder(self) -> int | None:
+        """The pid of the service that runs, starts or stops; None where there is none, or it has not said so yet."""
+        try:
+            return int(self.lock.read_bytes()) if self.is_held() else None
+        except (OSError, ValueError):
+            return None
 
     def running(self) -> Running | None:
         """The service that answers; None where none does. A file that a dead one left means nothing."""
@@ -118,7 +128,8 @@ class Files:
             return None
         try:
             told = json.loads(self.state.read_bytes())
-            return Running(**{**told, "urls": tuple(told["urls"])})
+            known = {name: told[name] for name in (f.name for f in fields(Running)) if name in told}
+            return Running(**{**known, "urls": tuple(told["urls"])})  # of another version it may say more, or less
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
@@ -153,6 +164,15 @@ class Files:
             return None
         is_ours = not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o077)
         return text if is_ours and len(text) >= 32 else None
+
+
+def _locked(descriptor: int) -> bool:
+    """Take the lock; who only asks whether it is held is in the way for a moment."""
+    for _ in range(_TRIES):
+        if lock_now(descriptor):
+            return True
+        sleep_blocking_ns(_TRY_AGAIN_NS)
+    return False
 
 
 def _unwritable(path: Path, reason: str) -> ServiceError:
