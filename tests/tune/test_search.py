@@ -162,7 +162,7 @@ def test_another_engines_default_may_win_and_another_variant_is_only_shown() -> 
 
 # --- how often it is wrong --------------------------------------------------------------------------------------------
 
-RUNS = 200
+RUNS = 100
 
 
 def many(effects: dict[str, float], **lab: float) -> list[tuple[Found, DrawnLab]]:
