@@ -1,11 +1,32 @@
 """What the engines that own a child process have in common: one child at a time, and what is asked of it."""
 
+import json
+import subprocess
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from shortlist.engines import LoadSpec, check_device
+from shortlist.engines import EngineInfo, LoadSpec, check_device
 from shortlist.errors import EngineCrashed, EngineError
-from shortlist.process import Child, ChildSpec, Ready, module_argv
+from shortlist.process import Child, ChildSpec, Ready, child_environment, module_argv
+
+_PROBE_LIMIT_S = 60
+
+
+def probe_child(name: str, module: str, library: str) -> EngineInfo:
+    """What a short-lived child says of its library (`module --probe`): it prints version, devices and acceleration."""
+    argv = [*module_argv(module), "--probe"]
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=_PROBE_LIMIT_S, env=child_environment(), check=False
+        )
+        found = json.loads(done.stdout)
+        return EngineInfo(name, True, found["version"], tuple(found["devices"]), tuple(found["acceleration"]))
+    except subprocess.TimeoutExpired:
+        reason = f"{library} did not answer within {_PROBE_LIMIT_S} s"
+    except (ValueError, KeyError, TypeError):
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        reason = f"{library} cannot be used: {lines[-1] if lines else f'exit status {done.returncode}'}"
+    return EngineInfo(name, available=False, reason=reason)
 
 
 class ChildEngine:

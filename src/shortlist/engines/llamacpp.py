@@ -1,18 +1,15 @@
 """GGUF models through xllamacpp: llama.cpp's own server, in a child process behind a loopback port and a random key."""
 
-import json
 import secrets
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from shortlist.engines import EngineContext, EngineInfo, LoadSpec
 from shortlist.engines.asking import SPECULATION, checked_kv_type, ngram_sizes
-from shortlist.engines.child_engine import ChildEngine
+from shortlist.engines.child_engine import ChildEngine, probe_child
 from shortlist.errors import BadInput, UnknownName
 from shortlist.machine import default_threads
-from shortlist.process import child_environment, module_argv
 from shortlist.records import Endpoint, EngineOptions, Generation
 
 MODULE = "shortlist.engines.llamacpp_child"
@@ -26,7 +23,6 @@ CAPABILITIES = (
 )  # fmt: skip
 EMBEDDING_CAPABILITIES = ("count", "embeddings")
 _ALL_LAYERS = 999
-_PROBE_LIMIT_S = 60
 
 
 class LlamaCpp(ChildEngine):
@@ -45,19 +41,7 @@ class LlamaCpp(ChildEngine):
 
     def probe(self) -> EngineInfo:
         """Asked of a short-lived child: the library is large, and a driver that it wakes may take its process down."""
-        argv = [*module_argv(MODULE), "--probe"]
-        try:
-            done = subprocess.run(
-                argv, capture_output=True, text=True, timeout=_PROBE_LIMIT_S, env=child_environment(), check=False
-            )
-            found = json.loads(done.stdout)
-            return EngineInfo(self.name, True, found["version"], tuple(found["devices"]), tuple(found["acceleration"]))
-        except subprocess.TimeoutExpired:
-            reason = f"xllamacpp did not answer within {_PROBE_LIMIT_S} s"
-        except (ValueError, KeyError, TypeError):
-            lines = [line for line in done.stderr.splitlines() if line.strip()]
-            reason = f"xllamacpp cannot be used: {lines[-1] if lines else f'exit status {done.returncode}'}"
-        return EngineInfo(self.name, available=False, reason=reason)
+        return probe_child(self.name, MODULE, "xllamacpp")
 
     async def open(self, spec: LoadSpec) -> Endpoint:
         """Read the file's header within bounds, then load it in a fresh child."""

@@ -5,19 +5,16 @@ folder holds; nothing in it is run as code.
 """
 
 import importlib.util
-import json
 import secrets
-import subprocess
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from shortlist.engines import EngineContext, EngineInfo, LoadSpec, refuse_options
 from shortlist.engines.asking import plain
-from shortlist.engines.child_engine import ChildEngine
+from shortlist.engines.child_engine import ChildEngine, probe_child
 from shortlist.errors import BadInput, EngineNotReady
 from shortlist.machine import default_threads
 from shortlist.onnxfolder import OnnxFolder, read_folder
-from shortlist.process import child_environment, module_argv
 from shortlist.records import Endpoint, Generation
 
 MODULE = "shortlist.engines.onnx_genai_child"
@@ -28,7 +25,6 @@ CAPABILITIES = (
     "top_k", "usage",
 )  # fmt: skip
 _PACKAGE = "onnxruntime_genai"
-_PROBE_LIMIT_S = 60
 _HONOURED = frozenset({"device", "threads", "context"})
 
 
@@ -48,19 +44,7 @@ class OnnxGenai(ChildEngine):
         """Asked of a short-lived child: the library is large, and a driver that it wakes may take its process down."""
         if importlib.util.find_spec(_PACKAGE) is None:
             return EngineInfo(self.name, available=False, reason=f"not installed: {INSTALL}")
-        argv = [*module_argv(MODULE), "--probe"]
-        try:
-            done = subprocess.run(
-                argv, capture_output=True, text=True, timeout=_PROBE_LIMIT_S, env=child_environment(), check=False
-            )
-            found = json.loads(done.stdout)
-            return EngineInfo(self.name, True, found["version"], tuple(found["devices"]), tuple(found["acceleration"]))
-        except subprocess.TimeoutExpired:
-            reason = f"onnxruntime-genai did not answer within {_PROBE_LIMIT_S} s"
-        except (ValueError, KeyError, TypeError):
-            lines = [line for line in done.stderr.splitlines() if line.strip()]
-            reason = f"onnxruntime-genai cannot be used: {lines[-1] if lines else f'exit status {done.returncode}'}"
-        return EngineInfo(self.name, available=False, reason=reason)
+        return probe_child(self.name, MODULE, "onnxruntime-genai")
 
     async def open(self, spec: LoadSpec) -> Endpoint:
         """Read the folder's manifests within bounds, then load it in a fresh child."""
