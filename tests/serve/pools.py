@@ -15,6 +15,7 @@ from shortlist.clock import LoopClock
 from shortlist.engines import EngineContext, EngineInfo, LoadSpec
 from shortlist.errors import EngineCrashed, EngineNotReady, UnknownName
 from shortlist.ledger import Ledger, Page, own_page
+from shortlist.measure.memory import MemoryReading
 from shortlist.records import Endpoint, EngineOptions, Generation, ModelCard, Variant
 from shortlist.serve.books import Books
 from shortlist.serve.directory import Names
@@ -103,6 +104,7 @@ class House:
     made: list[tuple[str, InProcess]] = field(default_factory=list)
     most_bytes: int = 0
     asked: int = 0
+    taken: dict[str, int] = field(default_factory=dict)
     warmed: list[float] = field(default_factory=list)
     page: Page = field(default_factory=lambda: own_page("service", "the service of a test"))
 
@@ -148,8 +150,11 @@ class House:
         self.most_bytes = max(self.most_bytes, taken)
         return self.memory - taken
 
-    async def resident(self, engine: object) -> None:
-        """Nothing is measured of what is in this process."""
+    async def resident(self, engine: object) -> MemoryReading | None:
+        """What a test says that a model takes; nothing is measured of what is in this process."""
+        name = next(name for name, one in self.made if one is engine)
+        taken = self.taken.get(name)
+        return None if taken is None else MemoryReading(taken, 0, taken, None, "as the test says")
 
     def pool(self, rules: Rules) -> Pool:
         books = Books(self.ledger, self.page, self.memory_left, self.resident, rules.memory_limit_bytes)

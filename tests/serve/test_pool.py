@@ -153,6 +153,33 @@ def test_memory_limit_counts_what_is_loaded_in_all(house: House) -> None:
     run_virtual(work())
 
 
+def test_what_was_measured_replaces_what_was_predicted(house: House) -> None:
+    house.memory = 9000 * MB
+    house.taken = {"a": 300 * MB}
+
+    async def work() -> None:
+        async with running(house, Rules(memory_limit_bytes=1000 * MB)) as pool:
+            await use(pool, "a")
+            (a,) = pool.models.values()
+            assert (a.charge_bytes, a.basis) == (600 * MB, "predicted"), "a fresh engine has not touched it all"
+            for _ in range(4):
+                await use(pool, "a")
+            await wait(6)
+            assert (a.charge_bytes, a.basis) == (300 * MB, "measured")
+            await use(pool, "b")
+            assert house.open_now() == ["a", "b"], "there is room for both by what was measured"
+            house.taken["a"] = 350 * MB
+            await wait(6)
+            assert a.charge_bytes == 350 * MB
+            house.taken["a"] = 100 * MB
+            await wait(6)
+            assert a.charge_bytes == 350 * MB, "the most that was seen"
+            (page,) = house.ledger.pages()
+            assert {load.label: load.bytes for load in page.loads} == {"a": 350 * MB, "b": 600 * MB}
+
+    run_virtual(work())
+
+
 def test_what_others_have_loaded_counts_too(house: House) -> None:
     other = Page(1, "service", "somebody's", loads=(Loaded("x", 500 * MB, "predicted"),), born=0.0)
 

@@ -220,6 +220,7 @@ def test_who_kills_the_service_kills_its_engines_and_a_new_start_is_not_misled(t
         assert service.pid != killed
 
 
+@pytest.mark.slow
 def test_of_two_starts_at_once_one_starts_and_both_say_where_it_is(tmp_path: Path) -> None:
     command = argv("service", "start", "--port", "0", "--json")
     home = environment(SHORTLIST_HOME=str(tmp_path))
@@ -235,6 +236,21 @@ def test_of_two_starts_at_once_one_starts_and_both_say_where_it_is(tmp_path: Pat
     assert service.run("service", "status").code == 1
 
 
+@pytest.mark.slow
+def test_a_start_beside_a_stop_waits_for_its_end(tmp_path: Path) -> None:
+    with daemon(tmp_path) as service, ThreadPoolExecutor(1) as thread:
+        before, slow = service.pid, thread.submit(service.chat, "slow")
+        until(lambda: (service.rows().get("slow") or {"in_use": 0})["in_use"])
+        stopping = subprocess.Popen(argv("service", "stop"), env=environment(SHORTLIST_HOME=str(tmp_path)))
+        until(lambda: service.state["is_stopping"])
+        started = service.start("--json")
+        assert (started.code, started.json["data"]["is_new"]) == (0, True)
+        assert started.json["data"]["pid"] != before
+        assert slow.result().status == 200
+        assert stopping.wait() == 0
+
+
+@pytest.mark.slow
 def test_a_restart_keeps_the_options_of_the_start(tmp_path: Path) -> None:
     with daemon(tmp_path, "--queue", 7) as service:
         pid = service.pid
