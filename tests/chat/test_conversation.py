@@ -120,7 +120,7 @@ def test_what_does_not_fit_the_context_is_an_error_with_both_numbers(tmp_path: P
 
     async def main() -> None:
         async with talking("llamacpp", "notes-small", tmp_path, Asking(Generation(max_tokens=8)), context=256) as talk:
-            with pytest.raises(ContextOverflow, match=r"has 6\d\d tokens, and the context 256"):
+            with pytest.raises(ContextOverflow, match=r"context length is 256 tokens, and the question has 6\d\d"):
                 await talk.ask("word " * 300, lambda _: None)
             assert talk.messages == [], "the question is taken back"
             with pytest.raises(ContextOverflow):

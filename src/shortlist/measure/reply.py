@@ -228,7 +228,8 @@ def _overflow(error: Mapping[str, Any], text: str) -> str:
     tokens, context = _count(error, "n_prompt_tokens"), _count(error, "n_ctx")
     if tokens is None or context is None:
         return f"it does not fit the context: {escaped(text, _MESSAGE_CHARACTERS)}"
-    return f"it does not fit the context: the question has {tokens} tokens, and the context {context}"
+    # in these words other clients (LiteLLM) know it for what it is
+    return f"this model's maximum context length is {context} tokens, and the question has {tokens} tokens"
 
 
 def _parse_object(data: bytes, what: str) -> dict[str, Any]:
