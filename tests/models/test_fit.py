@@ -10,12 +10,25 @@ from pathlib import Path
 import pytest
 
 from gguf_files import llama_bytes
+from onnx_folders import FOLDER
 from shortlist.errors import DoesNotFit
 from shortlist.gguf.types import bytes_per_element
 from shortlist.models.catalogue import Found, Library, load_library
-from shortlist.models.fit import Fit, Load, Room, fit_of_card, kv_cache_bytes, predict, require_fit, room, smaller
+from shortlist.models.fit import (
+    Fit,
+    Load,
+    Room,
+    fit_of_card,
+    fit_of_folder,
+    kv_cache_bytes,
+    predict,
+    require_fit,
+    room,
+    smaller,
+)
 from shortlist.models.rows import fit_of_file
 from shortlist.models.shape import Weights, weights_of_card
+from shortlist.onnxfolder import read_folder
 from shortlist.records import Architecture, ModelCard, ModelFile, Variant
 
 QWEN = Architecture(24, 896, 4864, 14, 2, 64, 151936)
@@ -137,3 +150,13 @@ def test_a_file_that_tells_no_shape_is_not_predicted(tmp_path: Path) -> None:
     assert fit_of_file(path, Load()) is None
     path.write_bytes(b"GGUF")
     assert fit_of_file(path, Load()) is None
+
+
+def test_an_onnx_folder_is_predicted_from_its_manifest_and_files() -> None:
+    """The demo model's peak was counted at 72 MB."""
+    fit = fit_of_folder(read_folder(FOLDER), Load())
+    assert fit is not None
+    assert 70e6 < fit.needed_bytes < 80e6
+    assert (fit.load.context, fit.load.kv_type) == (1024, "f32")  # what the folder can, whatever was asked
+    assert fit.kv_bytes == 2 * 2 * 1024 * 2 * 32 * 4
+    assert fit.resident_bytes - fit.needed_bytes == fit.repacked_bytes == read_folder(FOLDER).weights_bytes

@@ -23,14 +23,14 @@ from shortlist.units import size
 
 ENGINE_BYTES = 51_000_000
 """A child with llama.cpp and no model to speak of: 25 MB of its own and 26 MB of mapped libraries."""
-ONNX_ENGINE_BYTES = 90_000_000
+ONNX_ENGINE_BYTES = 70_000_000
 """A child with ONNX Runtime GenAI and no model to speak of."""
 UBATCH = 512
 DEFAULT_CONTEXT = 4096
 _F32 = 4
 _PAD = 256
 _TOKEN_BYTES, _MERGE_BYTES = 155, 190
-_TOKENIZER_COPIES = 8.0
+_TOKENIZER_COPIES, _LOGITS = 8.0, 1.3
 _COMPUTE_WIDTH, _COMPUTE_FEED_FORWARD = 4.0, 3.3
 
 
@@ -143,6 +143,8 @@ def fit_of_card(found: Found, load: Load) -> Fit | None:
 def fit_of_folder(folder: OnnxFolder, load: Load) -> Fit | None:
     """The prediction for an ONNX folder: its files, F32 keys and values, and logits of every position read at once.
 
+    The weights are there three times: as read, as the library packs them for the processor (counted with what it
+    computes in), and mapped, which the kernel may drop (docs/decisions/0027).
     None where its manifest does not tell the shape.
     """
     sizes = (folder.layers, folder.width, folder.heads, folder.kv_heads, folder.head_size, folder.vocabulary)
@@ -152,10 +154,10 @@ def fit_of_folder(folder: OnnxFolder, load: Load) -> Fit | None:
     shape = Architecture(layers, width, 4 * width, heads, kv_heads, head_size, vocabulary)
     context = min(load.context, folder.context_length)
     mine = replace(load, context=context, kv_type="f32", ubatch=READ_AT_ONCE)
-    fit = predict(shape, Weights(folder.weights_bytes, 0, "its files and genai_config.json"), mine)
+    fit = predict(shape, Weights(folder.weights_bytes, folder.weights_bytes, "its files and genai_config.json"), mine)
     return replace(
         fit,
-        compute_bytes=fit.compute_bytes + READ_AT_ONCE * vocabulary * _F32,
+        compute_bytes=fit.compute_bytes + folder.weights_bytes + round(_LOGITS * READ_AT_ONCE * vocabulary * _F32),
         vocabulary_bytes=round(_TOKENIZER_COPIES * folder.tokenizer_bytes),
         engine_bytes=ONNX_ENGINE_BYTES,
     )
