@@ -214,7 +214,8 @@ def _overlaid(known: ModelCard | None, alias: str, entry: ModelEntry, origin: st
     except msgspec.ValidationError as error:
         raise InvalidFile(origin, f"$.models.{alias}.card", str(error)) from None
     extra = {**told.extra, **({"source": entry.source} if entry.source else {})}
-    if entry.source and "variants" not in facts and card.variants:
+    is_elsewhere = entry.source is not None and entry.source != alias
+    if is_elsewhere and "variants" not in facts and card.variants:
         told, card = replace(told, variants=()), replace(card, variants=())  # what the file names is meant
     if entry.size_mb is not None and not card.variants:
         extra["size_mb"] = entry.size_mb
