@@ -138,7 +138,11 @@ class EngineError(ShortlistError):
 
 
 class EngineNotReady(EngineError):
-    """The engine did not come up."""
+    """The engine did not come up. `was_killed`: by a signal, from outside; the same may go well another time."""
+
+    def __init__(self, message: str, *, hint: str | None = None, was_killed: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.was_killed = was_killed
 
 
 class EngineCrashed(EngineError):

@@ -268,7 +268,8 @@ class Child:
 
     def _parse(self, line: bytes) -> Ready:
         if not line:
-            raise EngineNotReady(self._quoting(f"{self.name} {_ending(self.returncode)} before it was ready"))
+            told = self._quoting(f"{self.name} {_ending(self.returncode)} before it was ready")
+            raise EngineNotReady(told, was_killed=self.returncode == -signal.SIGKILL)
         try:
             answer = json.loads(line)
             if "failed" in answer:

@@ -39,7 +39,7 @@ class InProcess:
     def __init__(self, context: EngineContext) -> None:
         self.is_open = False
         self.load_s = 1.0
-        self.fails = self.breaks = False
+        self.fails = self.breaks = self.is_killed = False
         self._gone = asyncio.Event()
         self._crash: EngineCrashed | None = None
 
@@ -50,6 +50,8 @@ class InProcess:
         await asyncio.sleep(self.load_s)  # noqa: TID251 - the loop's own time
         if self.breaks:
             raise ZeroDivisionError("a stranger's engine")
+        if self.is_killed:
+            raise EngineNotReady(f"{spec.label} was killed", was_killed=True)
         if self.fails:
             raise EngineNotReady(f"{spec.label} did not start")
         self.is_open = True
@@ -104,6 +106,7 @@ class House:
     made: list[tuple[str, InProcess]] = field(default_factory=list)
     most_bytes: int = 0
     asked: int = 0
+    kills: int = 0
     taken: dict[str, int] = field(default_factory=dict)
     warmed: list[float] = field(default_factory=list)
     page: Page = field(default_factory=lambda: own_page("service", "the service of a test"))
@@ -130,6 +133,7 @@ class House:
         engine = InProcess(EngineContext())
         engine.load_s, engine.fails = self.load_s, opening.label in self.fails
         engine.breaks = opening.label in self.breaks
+        engine.is_killed = self.loads(opening.label) < self.kills
         self.made.append((opening.label, engine))
         return engine
 

@@ -437,6 +437,23 @@ def test_a_load_that_fails_is_told_to_all_who_wait_and_tried_again_later(house: 
     run_virtual(work())
 
 
+@pytest.mark.parametrize("kills", [1, 2])
+def test_a_load_that_was_killed_is_tried_once_more_before_anybody_is_told(house: House, kills: int) -> None:
+    house.kills = kills
+
+    async def work() -> None:
+        async with running(house) as pool:
+            if kills == 1:
+                assert (await use(pool, "a")).model == "a"
+            else:
+                with pytest.raises(EngineNotReady, match="a could not be loaded") as caught:
+                    await use(pool, "a")
+                assert caught.value.retry_after_s == 1
+            assert house.loads("a") == 2
+
+    run_virtual(work())
+
+
 def test_nothing_is_loaded_while_a_bench_has_the_host(house: House) -> None:
     bench = own_page("bench", "shortlist bench, run 1a2b", free_with="kill 1")
 
@@ -555,6 +572,24 @@ def test_a_stopping_pool_lets_requests_end_and_refuses_new_ones(house: House) ->
         assert house.open_now() == []
 
     run_virtual(work())
+
+
+def test_a_stop_that_is_hurried_waits_for_no_request(house: House) -> None:
+    async def work() -> float:
+        pool = house.pool(Rules(drain_ns=600 * S))
+        await pool.start()
+        task = asyncio.create_task(use(pool, "a", 300))
+        await wait(3)
+        stop = asyncio.create_task(pool.stop())
+        await wait(1)
+        pool.hurry()
+        await stop
+        assert house.open_now() == []
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(work()) < 10
 
 
 def test_a_stop_does_not_wait_for_ever_nor_for_a_load(house: House) -> None:

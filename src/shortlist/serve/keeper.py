@@ -12,7 +12,15 @@ from typing import Any
 
 from shortlist.clock import SYSTEM, Clock
 from shortlist.engines import Engine
-from shortlist.errors import EndpointError, EngineCrashed, EngineError, HostBusy, ServiceError, ShortlistError
+from shortlist.errors import (
+    EndpointError,
+    EngineCrashed,
+    EngineError,
+    EngineNotReady,
+    HostBusy,
+    ServiceError,
+    ShortlistError,
+)
 from shortlist.serve.books import Books
 from shortlist.serve.model import Model, Open
 from shortlist.serve.opening import Opening
@@ -138,7 +146,11 @@ class Keeper:
         if isinstance(error, ShortlistError):  # foreseen
             full, trace = error, None
         pause_ns = model.back_off_ns()
-        model.error, model.retry_ns = not_loaded(model, full), self._clock.now_ns() + pause_ns
+        model.retry_ns = self._clock.now_ns() + pause_ns
+        if isinstance(full, EngineNotReady) and full.was_killed and model.streak == 1:
+            log.warning("%s: killed while it was loaded, once more in %s", model.label, duration(pause_ns))
+            return  # those who wait go on waiting
+        model.error = not_loaded(model, full, pause_ns)
         told = "%s: not loaded, next try not before %s: %s"
         log.warning(told, model.label, duration(pause_ns), full.message, exc_info=trace)
         refuse(model.load_wishes, full)  # who manages the service may know where its files are

@@ -75,7 +75,7 @@ class Pool:
         self._is_closed = True
         self._wake()
         if self._main is not None:
-            await self._main
+            await asyncio.wait([self._main])  # whoever started us looks at how it ended
         await self._keeper.close_all(self.models)
         self._books.close()
 

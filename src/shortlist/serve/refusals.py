@@ -45,15 +45,17 @@ def again(error: ShortlistError, after_ns: int | None = None) -> ShortlistError:
     return told
 
 
-def not_loaded(model: Model, error: ShortlistError) -> ShortlistError:
+def not_loaded(model: Model, error: ShortlistError, pause_ns: int) -> ShortlistError:
     """For clients: what the engine said stays in our log, for it may name places on this host."""
     if not isinstance(error, EngineError | InvalidModel):
         return error
     kind = InvalidModel if isinstance(error, InvalidModel) else EngineNotReady
-    return kind(
+    told = kind(
         f"{model.label} could not be loaded",
         hint=f"shortlist service logs tells why, shortlist service logs --engine {model.label} what its engine said",
     )
+    told.retry_after_s = max(1, round(pause_ns / 1e9))
+    return told
 
 
 def crashed(pause_ns: int, crash: EngineCrashed) -> EngineCrashed:
