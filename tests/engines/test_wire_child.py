@@ -460,3 +460,21 @@ print("served", flush=True)
             child.send_signal(signal.SIGTERM)
             assert child.wait(WAIT_S) == 0
         assert child.stdout.read() == "served\n"
+
+
+def test_tokens_are_counted_whoever_got_them_and_told_with_each_chunk_when_asked() -> None:
+    with scripted(say("one ", "two ")) as server:
+        options = {"stream_options": {"include_usage": True, "continuous_usage_stats": True}}
+        body = json.loads(server.body()) | options
+        answer = server.post(json.dumps(body).encode())
+        counts = [e["usage"]["completion_tokens"] for e in answer.events if e.get("choices") and "usage" in e]
+        assert counts == [1, 2]
+        assert all("usage" not in event for event in server.ask().events if event.get("choices"))
+        assert server.get("/metrics").body == b"shortlist:tokens_generated_total 4\n"
+        assert server.get("/metrics", key="").status == 401
+    with scripted(endless) as server:
+        leave_after_the_first_piece(server)
+        before, after = b"", server.get("/metrics").body
+        while before != after:
+            before, after = after, server.get("/metrics").body
+        assert int(after.split()[-1]) >= 1
