@@ -120,6 +120,12 @@ def test_a_lead_over_too_few_rounds_is_told_and_not_kept() -> None:
     assert fate(found, "e threads=1") == "ahead, in too few rounds to keep"
 
 
+def test_what_was_ahead_when_time_was_up_is_not_said_to_be_behind() -> None:
+    found, _ = search(DrawnLab({"threads=1": 3.0}, block_s=17.0, own_sd=0.001, shared_sd=0.0), 60)
+    assert (found.pick, found.outcome) == (None, "not told apart")
+    assert fate(found, "e threads=1") == "ahead when time was up"
+
+
 def test_nothing_faster_is_said_of_what_was_compared() -> None:
     slower = ("threads=1", "ubatch=256", "ubatch=128", "ubatch=64", "kv_type=f32")
     found, _ = search(DrawnLab(dict.fromkeys(slower, 0.9)))

@@ -255,13 +255,17 @@ class Search:
             if fate == "faster" and verdicts[one.label].interval.n < judge.FEWEST:
                 fate = "ahead, in too few rounds to keep"
         rounds = 0 if newest is None else newest.rounds_of(one.label, figure)
-        return Tried(one, ratio, rounds, self._change(base, one), fate or self._dropped(base, one), bool(bar))
+        return Tried(one, ratio, rounds, self._change(base, one), fate or self._dropped(base, one, ratio), bool(bar))
 
-    def _dropped(self, base: Setting, one: Setting) -> str:
-        """In which phase it was left behind."""
+    def _dropped(self, base: Setting, one: Setting, ratio: float | None) -> str:
+        """In which phase it was left behind, or that time was up while it was ahead."""
         if one.label == base.label:
             return "the measure"
         seen = [phase.name for phase in self._phases if one.label in phase.evidence]
+        last = self._phases[-1]
+        is_cut = last.name == "comparison" and (one.label in last.evidence or base.label not in last.evidence)
+        if is_cut and ratio is not None and ratio > 1:
+            return "ahead when time was up"
         return f"behind, {seen[-1]}" if seen else "not measured"
 
     def _notes(self, base: Setting) -> tuple[str, ...]:
