@@ -125,6 +125,11 @@ def test_an_endpoint_that_does_not_answer_is_no_running_service(tmp_path: Path) 
     assert "127.0.0.1:9" in done.err
 
 
+def test_an_endpoint_that_is_the_service_of_this_home_is_not_another_host(tmp_path: Path) -> None:
+    done = foundry("service", "status", home=tmp_path, FOUNDRY_LOCAL_ENDPOINT="http://localhost:5273/v1")
+    assert (done.code, done.out.startswith("🔴"), done.err) == (1, True, "")
+
+
 def test_the_shim_is_a_foundry_that_scripts_find(tmp_path: Path) -> None:
     place = tmp_path / "a folder's"
     done = foundry("install-shim", place, home=tmp_path)

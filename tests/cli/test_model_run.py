@@ -63,7 +63,7 @@ def test_a_schema_holds_the_answer_and_one_that_cannot_be_ended_is_an_error(tmp_
 def test_a_question_too_long_is_an_error_with_numbers(tmp_path: Path) -> None:
     done = shortlist("model", "run", "notes-small", cwd=tmp_path, stdin="word " * 3000, **ONE_THREAD)
     assert (done.code, done.out) == (1, "")
-    assert "the context 1024" in done.err
+    assert "context length is 1024 tokens" in done.err
     assert "--context" in done.err
 
 

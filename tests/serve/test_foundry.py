@@ -1,5 +1,6 @@
 """Foundry Local's dialects over HTTP, asked as its 0.x and 1.x clients ask; downloads come from a loopback Hub."""
 
+import http.client
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from hub.loopback import Hub, loopback_hub
+from hub.loopback import Hub, Stall, loopback_hub
 from hub.workshop import workshop_repositories
 from serve.services import Daemon, daemon, until
 from shortlist import demo
@@ -122,6 +123,21 @@ def test_a_model_is_fetched_with_progress_and_only_by_its_name(service: Daemon, 
     again = service.ask("/openai/download", {"model": {"Name": "qwen2.5-0.5b"}})
     assert again.json == {"success": True, "errorMessage": None}
     assert sum(hub.sent.values()) == size, "what is here is not fetched again"
+
+
+def test_a_download_whose_client_goes_is_gone_on_with(service: Daemon, hub: Hub) -> None:
+    name = "gemma-2-2b"
+    (file,) = (path for one in hub.repositories.values() for path in one.files if "gemma" in path)
+    hub.faults[file] = [Stall(100_000)]
+    connection = http.client.HTTPConnection("127.0.0.1", service.port)
+    connection.request("POST", "/openai/download", json.dumps({"model": {"Name": name}}))
+    line = connection.getresponse().readline()
+    assert 0 < float(line.split()[1].rstrip(b"%")) < 100
+    connection.close()
+    before = hub.sent[file]
+    told = service.ask("/openai/download", {"model": {"Name": name}}).body.splitlines()[-1]
+    assert json.loads(told)["success"]
+    assert hub.sent[file] - before < demo.demo_model_path("notes-medium").stat().st_size, "not from its beginning"
 
 
 @pytest.mark.parametrize(

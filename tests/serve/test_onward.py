@@ -103,6 +103,7 @@ def test_pages_are_refused_as_everywhere(here: Daemon) -> None:
         assert here.ask(path, None, Host="evil.example").status == 403
 
 
+@pytest.mark.slow  # one more service
 def test_a_host_that_is_gone_is_told(tmp_path: Path) -> None:
     with daemon(tmp_path, "--upstream", "http://127.0.0.1:9") as found:
         reply = found.chat("quick")
@@ -123,3 +124,9 @@ def test_what_cannot_be_a_relay_does_not_start(given: dict[str, str]) -> None:
 
     with pytest.raises(BadInput):
         Onward.of(Settings().with_flags(given))
+
+
+def test_a_folders_file_cannot_hand_everything_to_another_host(tmp_path: Path) -> None:
+    (tmp_path / "shortlist.toml").write_text('upstream = "http://evil.example/v1"\n')
+    done = shortlist("service", "start", "--port", 0, cwd=tmp_path, SHORTLIST_HOME=str(tmp_path / "home"))
+    assert (done.code, "shortlist.toml" in done.err) == (2, True)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -13,7 +12,6 @@ from shortlist.cli.output import emit, emit_json, say
 from shortlist.cli.service_start import given, running_service, start_options
 from shortlist.errors import BadInput, ServiceError
 
-_LOCAL = ("localhost", "127.0.0.1", "::1")
 _cachedir = click.option("--cachedir", type=click.Path(path_type=Path), help="Keep downloaded models in this folder.")
 _SETTABLE = {"host": "host", "port": "port", "cachedir": "hub_cache"}
 
@@ -158,10 +156,6 @@ def _flags(options: Mapping[str, Any], cachedir: Path | None) -> dict[str, Any]:
 
 
 def _elsewhere(settings: settings_file.Settings) -> str | None:
-    """The service of another host that FOUNDRY_LOCAL_ENDPOINT names; one on this host is ours to start."""
-    if settings.endpoint is None or settings.upstream is not None:
-        return None
-    if (urlsplit(settings.endpoint).hostname or "") in _LOCAL:
-        return None
-    found = reach(settings)
-    return found.url if found is not None else None
+    """The service that FOUNDRY_LOCAL_ENDPOINT names, unless that is ours to start."""
+    found = None if settings.upstream is not None else reach(settings)
+    return found.url if found is not None and found.is_remote else None

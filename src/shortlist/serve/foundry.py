@@ -40,6 +40,15 @@ class FoundryStatus(msgspec.Struct, rename="camel"):
     pipe_name: str | None = None
 
 
+class FoundryState(msgspec.Struct):
+    """What became of a load or an unload."""
+
+    id: str
+    alias: str
+    model: str
+    state: str
+
+
 @dataclass(frozen=True, slots=True)
 class Shop:
     """What is on offer here, as of now. Reads files: call it on a thread."""
@@ -83,14 +92,17 @@ class Foundry:
             _read("/openai/loadedmodels", self.loaded, "Ids of the models that are loaded.", list[str]),
             _read("/openai/status", self.status, "Where it answers, and where models lie.", FoundryStatus),
             _read("/openai/getgpudevice", self.gpu, "The GPU in use; -1 where none is.", int),
-            _change("GET", "/openai/load/{model:path}", self.load, "Load a model."),
-            _change("GET", "/openai/unload/{model:path}", self.unload, "Unload a model."),
-            _change("GET", "/openai/unloadall", self.unload_all, "Unload every model."),
-            _change("POST", "/openai/download", self._downloads.download, "Fetch a model.", FoundryDownload),
+            _change("/openai/load/{model:path}", self.load, "Load a model.", FoundryState),
+            _change("/openai/unload/{model:path}", self.unload, "Unload a model.", FoundryState),
+            _change("/openai/unloadall", self.unload_all, "Unload every model.", list[str]),
+            Operation(
+                "POST", "/openai/download", self._downloads.download, "Fetch a model: percentages, then JSON.",
+                FoundryDownload, access="legacy", media_type="text/plain",
+            ),
             _read("/models/loaded", self.loaded, "Ids of the models that are loaded.", list[str]),
-            _change("GET", "/models/load/{model:path}", self.load, "Load a model."),
-            _change("GET", "/models/unload/{model:path}", self.unload, "Unload a model."),
-        )
+            _change("/models/load/{model:path}", self.load, "Load a model.", FoundryState),
+            _change("/models/unload/{model:path}", self.unload, "Unload a model.", FoundryState),
+        )  # fmt: skip
 
     def close(self) -> None:
         """End the downloads that are under way; what came of them is kept."""
@@ -168,9 +180,9 @@ def _read(path: str, handler: Any, summary: str, reply: Any) -> Operation:
     return Operation("GET", path, handler, summary, reply=reply, access="key")
 
 
-def _change(method: str, path: str, handler: Any, summary: str, body: Any = None) -> Operation:
-    """A state change that old clients ask for without a token."""
-    return Operation(method, path, handler, summary, body, statuses=(400, 404), access="legacy")
+def _change(path: str, handler: Any, summary: str, reply: Any) -> Operation:
+    """A state change by GET, that old clients ask for without a token."""
+    return Operation("GET", path, handler, summary, reply=reply, access="legacy")
 
 
 def _query(call: Call, known: tuple[str, ...]) -> dict[str, str]:
@@ -200,8 +212,8 @@ def _is_fake(offer: Offer) -> bool:
     return str(offer.found.card.extra.get("source", "")).startswith("fake:")
 
 
-def _told(offer: Offer, model: Model) -> dict[str, str]:
-    return {"id": offer.id, "alias": offer.entry.alias, "model": model.label, "state": model.state}
+def _told(offer: Offer, model: Model) -> FoundryState:
+    return FoundryState(offer.id, offer.entry.alias, model.label, model.state)
 
 
 def _json(told: object) -> Reply:

@@ -20,6 +20,7 @@ from shortlist.settings import Settings
 _LIMIT_S = 3600.0
 _QUICK_S = 5.0
 _MOST_BYTES = 64 * 10**6
+_LOCAL = ("localhost", "127.0.0.1", "::1")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
 
 
@@ -126,9 +127,16 @@ def _of_home(files: Files) -> FoundryClient | None:
 
 def find(settings: Settings) -> FoundryClient | None:
     """The service that is meant: FOUNDRY_LOCAL_ENDPOINT's (the setting `endpoint`), else this home's that runs."""
-    if settings.endpoint is not None:
+    if settings.endpoint is not None and not _is_own(settings.endpoint, settings):
         return FoundryClient(settings.endpoint.removesuffix("/v1").rstrip("/"), None, _key(settings.api_key_file))
     return _of_home(Files(settings.home))
+
+
+def _is_own(endpoint: str, settings: Settings) -> bool:
+    """Whether an endpoint is the service of this home: on this machine, at the port that it has or would take."""
+    parts, running = urlsplit(endpoint), Files(settings.home).running()
+    port = settings.port if running is None else urlsplit(running.urls[0]).port
+    return parts.hostname in _LOCAL and (parts.port or 80) == port
 
 
 def _key(path: Path | None) -> dict[str, str]:

@@ -151,7 +151,7 @@ async def _tell(call: Call, work: "asyncio.Future[None]", progress: Progress) ->
     if error is not None and not isinstance(error, ShortlistError):
         raise error
     if not call.is_started:
-        return Reply(_outcome(None)) if error is None else _refused(error)
+        return Reply(_outcome(None), 200, _TEXT) if error is None else _refused(error)
     await _line(call, b"Total 100.00% Downloading\n" if error is None else b"")
     await call.finish(_outcome(None if error is None else problem(error)) + b"\n")
     return None

@@ -15,7 +15,7 @@ from shortlist.serve.connection import Connection
 from shortlist.serve.relay import client_stays
 from shortlist.serve.replies import Reply
 from shortlist.serve.upstream import request_bytes, target_of
-from shortlist.settings import Settings
+from shortlist.settings import FILE_NAME, Settings
 
 _PASSED_ON = ("content-type", "accept", "user-agent")
 _PASSED_BACK = ("content-type", "cache-control", "retry-after", "x-shortlist-model", "x-shortlist-route")
@@ -38,6 +38,7 @@ class Onward:
         """As the settings say; None: there is no other host. Raises BadInput."""
         if settings.upstream is None:
             return None
+        _check_source(settings)
         url = settings.upstream.removesuffix("/v1").rstrip("/")
         parts = urlsplit(url)
         if parts.username is not None or parts.query or parts.fragment or not parts.hostname:
@@ -108,6 +109,17 @@ async def _pass_back(call: Call, connection: Connection) -> None:
     while data := await connection.read():
         await call.send({"type": "http.response.body", "body": data, "more_body": True})
     await call.finish()
+
+
+def _check_source(settings: Settings) -> None:
+    """Raise BadInput for another host that a folder's file names: it may be somebody else's, and would read along."""
+    own, source = str(settings.home / FILE_NAME), settings.source("upstream")
+    is_by_home = source == own and not settings.source("home").endswith(FILE_NAME)
+    if source.endswith(FILE_NAME) and not is_by_home:
+        raise BadInput(
+            f"{source} would hand everything on to {settings.upstream}: that is not taken from a folder's file",
+            hint=f"type --upstream {settings.upstream}, or put it into the {FILE_NAME} of your own SHORTLIST_HOME",
+        )
 
 
 def _read_key(path: Path) -> str:
