@@ -5,7 +5,7 @@ import http.client
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,9 +79,9 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def daemon(home: Path, *args: object) -> Iterator[Daemon]:
+def daemon(home: Path, *args: object, models: Mapping[str, object] = MODELS) -> Iterator[Daemon]:
     """Started when the block begins, gone when it ends, whatever happened meanwhile."""
-    (home / "models.json").write_text(json.dumps(MODELS))
+    (home / "models.json").write_text(json.dumps(models))
     found = Daemon(home)
     done = found.start(*args)
     assert done.code == 0, done.err

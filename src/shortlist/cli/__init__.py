@@ -26,6 +26,7 @@ COMMANDS = {
     "cache": ("shortlist.cli.cache", "What models take on this disk: list, verify, prune, remove."),
     "service": ("shortlist.cli.service", "Every model behind one port: start, stop, status, ps, logs."),
     "foundry": ("shortlist.cli.foundry", "The verbs of Foundry Local's command line."),
+    "route": ("shortlist.cli.route", "Which model answers when a request leaves it open, and why."),
     "runs": ("shortlist.cli.runs", "List, show, export, import and remove runs."),
     "selftest": (
         "shortlist.cli.selftest",

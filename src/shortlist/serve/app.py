@@ -14,10 +14,19 @@ from dataclasses import replace
 
 from starlette.routing import Route, Router
 
-from shortlist.errors import BadRequest, ErrorReply, ShortlistError
+from shortlist.errors import (
+    BadRequest,
+    BrokenStream,
+    ConnectFailed,
+    ConnectionClosed,
+    ContextOverflow,
+    EngineError,
+    ErrorReply,
+    ShortlistError,
+)
 from shortlist.serve import openapi
 from shortlist.serve.call import ASGI, Call, Operation, Receive, Scope, Send, State
-from shortlist.serve.replies import Problem, problem
+from shortlist.serve.replies import Problem, Reply, problem
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +109,7 @@ async def _answer(call: Call) -> None:
             told = "the service is shutting down"
             await call.refuse(Problem(503, "shutting_down", told, headers=((b"retry-after", b"%d" % _DRAIN_RETRY_S),)))
         elif reply is None:
-            reply = await call.operation.handler(call)
+            reply = await _handled(call)
         if reply is not None:
             await call.reply(reply)
     except ShortlistError as error:
@@ -113,6 +122,27 @@ async def _answer(call: Call) -> None:
         log.exception("request %s to %s failed", call.request_id, call.operation.path)
         told = f"the service failed at this request; its log says why under {call.request_id}"
         await _finish_stream(call, Problem(500, "internal_error", told))
+
+
+async def _handled(call: Call) -> Reply | None:
+    """The handler's reply; asked again, of another model, where one of a route failed before anything was sent."""
+    while True:
+        try:
+            return await call.operation.handler(call)
+        except ShortlistError as error:
+            lease = call.lease
+            if lease is None or not lease.route or call.is_started or not _is_the_models(error):
+                raise
+            log.info("request %s: %s failed and another is asked: %s", call.request_id, lease.model, error.message)
+            call.failed = (*call.failed, (lease.model, error))
+            call.lease = call.used = None
+
+
+def _is_the_models(error: ShortlistError) -> bool:
+    """Whether another model may do better: it crashed, it is too small, or it cannot do this."""
+    if isinstance(error, BadRequest):
+        return error.code in ("context_length_exceeded", "unsupported_parameter")
+    return isinstance(error, EngineError | ContextOverflow | ConnectFailed | ConnectionClosed | BrokenStream)
 
 
 async def _refused(call: Call, error: ShortlistError) -> None:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from shortlist.clock import monotonic_ns
-from shortlist.errors import BadRequest
+from shortlist.errors import BadRequest, ShortlistError
 from shortlist.serve.channel import Channel
 from shortlist.serve.guard import Access, Guard
 from shortlist.serve.lease import Lease, Models, Used
@@ -108,8 +108,8 @@ class Call:
     """One request under way."""
 
     __slots__ = (
-        "_sharing", "began_ns", "code", "error_event", "is_complete", "is_gone", "is_started", "is_stream", "lease",
-        "operation", "receive", "request_id", "scope", "send", "state", "status", "used",
+        "_body", "_sharing", "began_ns", "code", "error_event", "failed", "is_complete", "is_gone", "is_started",
+        "is_stream", "lease", "operation", "receive", "request_id", "scope", "send", "state", "status", "used",
     )  # fmt: skip
 
     def __init__(self, operation: Operation, state: State, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,6 +124,8 @@ class Call:
         self.code: str | None = None
         self.lease: Lease | None = None
         self.used: Used | None = None
+        self.failed: tuple[tuple[str, ShortlistError], ...] = ()
+        self._body: bytes | None = None
 
     def header(self, name: str) -> str:
         """A header of the request by its name in lower case; empty where there is none."""
@@ -156,7 +158,14 @@ class Call:
         return admitted.reply
 
     async def body(self) -> bytes:
-        """The whole body. Raises BadRequest (413) for one that is too large, asyncio.CancelledError for a cut one."""
+        """The whole body, once more where it was read before. Raises BadRequest (413) for one that is too large,
+        asyncio.CancelledError for a cut one.
+        """
+        if self._body is None:
+            self._body = await self._read()
+        return self._body
+
+    async def _read(self) -> bytes:
         limit = self.state.max_body_bytes
         declared = self.header("content-length")
         if declared.isdigit() and int(declared) > limit:
@@ -185,6 +194,7 @@ class Call:
     async def start(self, status: int, headers: Headers) -> None:
         """Send the head of the reply, with the headers that each of ours carries."""
         self.is_started = True
+        self._body = None  # it is not asked again
         self.status = status
         own = [(b"x-request-id", self.request_id.encode())]
         if self.lease is not None:

@@ -13,7 +13,7 @@ from shortlist.serve.lease import Listed
 
 def listed(library: Library, loaded: frozenset[str]) -> tuple[Listed, ...]:
     """The models that are here, in the library's order; a card's preferred variant is listed under its own name too."""
-    return tuple(_entry(found, path, loaded) for found, path in _here(library))
+    return tuple(_entry(found, path, loaded) for found, path in here(library))
 
 
 def entry(found: Found, label: str, loaded: frozenset[str]) -> Listed:
@@ -21,7 +21,8 @@ def entry(found: Found, label: str, loaded: frozenset[str]) -> Listed:
     return _entry(found, local_path(found), loaded, label)
 
 
-def _here(library: Library) -> Iterator[tuple[Found, Path | None]]:
+def here(library: Library) -> Iterator[tuple[Found, Path | None]]:
+    """Every variant whose files are on this host, with the place of the first."""
     for card in library.cards.values():
         for variant in _variants(card):
             found = Found(card, variant)

@@ -39,6 +39,11 @@ class Client:
         told: list[dict[str, Any]] = self._ask("POST", "unload", {"model": model, "force": force}, _LOAD_S)
         return told
 
+    def route(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Which model would answer."""
+        told: dict[str, Any] = self._ask("POST", "route", request, _QUICK_S * 3)
+        return told
+
     def shut_down(self) -> None:
         """Have it begin to end."""
         self._ask("POST", "shutdown", {}, _QUICK_S)

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from shortlist.errors import ShortlistError
 from shortlist.records import Endpoint
 
 
@@ -21,6 +22,7 @@ class Demand:
 
     `context`: tokens that the answer may take beside the question, where the request says so. `features` are what the
     engine must be able to do (words of `Endpoint.capabilities`); `text` is the question, for a router to look at.
+    `failed`: models of a route that have failed at this very request, and how.
     """
 
     client: str = "local"
@@ -28,6 +30,7 @@ class Demand:
     request_id: str = ""
     features: frozenset[str] = frozenset()
     text: str = field(default="", repr=False)
+    failed: tuple[tuple[str, ShortlistError], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

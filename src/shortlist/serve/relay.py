@@ -7,6 +7,7 @@ to the engine is dropped at once, and the engine stops.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -31,7 +32,7 @@ async def leased(call: Call, name: str, demand: Demand) -> AsyncIterator[Lease]:
     """A model for this request; given up when the client goes, while it waits as well as later."""
     try:
         with client_stays(call):
-            async with call.state.models.lease(name, demand) as lease:
+            async with call.state.models.lease(name, replace(demand, failed=call.failed)) as lease:
                 call.lease = lease
                 try:
                     yield lease

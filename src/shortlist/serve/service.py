@@ -25,9 +25,12 @@ from shortlist.models.cache import keep_in
 from shortlist.serve.app import build_app
 from shortlist.serve.books import Books
 from shortlist.serve.call import ASGI, State
+from shortlist.serve.chooser import Chooser, Here
+from shortlist.serve.choosing import Option
 from shortlist.serve.directory import Names
 from shortlist.serve.door import Door
 from shortlist.serve.engine_logs import keep_short
+from shortlist.serve.explaining import Explaining
 from shortlist.serve.files import Files, Running
 from shortlist.serve.foundry import Foundry, Shop
 from shortlist.serve.host import free_bytes, port_owner, resident
@@ -35,13 +38,17 @@ from shortlist.serve.keeper import Workshop
 from shortlist.serve.lease import Listed
 from shortlist.serve.logs import log_request
 from shortlist.serve.manage import Management
+from shortlist.serve.measured import Facts
 from shortlist.serve.metrics import Metrics
+from shortlist.serve.offered import options_here
 from shortlist.serve.onward import Onward
 from shortlist.serve.openai import OPERATIONS
 from shortlist.serve.opening import Opening, Openings
 from shortlist.serve.placing import Rules
 from shortlist.serve.pool import Pool
 from shortlist.serve.probes import Probes
+from shortlist.serve.router import Router
+from shortlist.serve.routes import RouteBook
 from shortlist.serve.server import Server
 from shortlist.serve.upstream import Upstreams
 from shortlist.serve.warmth import ask_lightly
@@ -77,8 +84,10 @@ class Service:
         with self._files.held():
             token = self._files.make_token()
             pool = self._pool = self._make_pool()
-            state = State(pool, guard=self._door.guard(token), log_prompts=self._settings.log_prompts)
-            server = self._server = Server(self._app(pool, state), self._door.listen)
+            chooser = Chooser(self._here(pool))
+            router = Router(pool, chooser)
+            state = State(router, guard=self._door.guard(token), log_prompts=self._settings.log_prompts)
+            server = self._server = Server(self._app(pool, chooser, state), self._door.listen)
             await self._open_door(server)
             try:
                 main = await pool.start(self._settings.pin, port=server.port)
@@ -175,7 +184,19 @@ class Service:
         workshop = Workshop(_make_engine, partial(ask_lightly, self._warming), openings.note, tidy=tidy)
         return Pool(Names(find, hint, listed, about), workshop, books, rules)
 
-    def _app(self, pool: Pool, state: State) -> ASGI:
+    def _here(self, pool: Pool) -> Here:
+        """What the router looks at."""
+        settings = self._settings
+
+        async def offered() -> tuple[tuple[Option, str | None], ...]:
+            return await asyncio.to_thread(options_here, self._openings.library, settings)
+
+        def loaded() -> frozenset[str]:
+            return frozenset(model.label for model in pool.models.values() if model.state == "ready")
+
+        return Here(RouteBook(settings.home).routes, offered, Facts(settings.home).all, loaded)
+
+    def _app(self, pool: Pool, chooser: Chooser, state: State) -> ASGI:
         management = Management(pool, self.stop, self.about)
         metrics = Metrics()
         state.observers += [metrics.seen, log_request]
@@ -185,7 +206,8 @@ class Service:
             return build_app(state, [*own, *self._onward.operations()])
         shop = Shop(self._settings, self._openings.library)
         self._foundry = foundry = Foundry(pool, shop, lambda: self.about()["urls"])
-        return build_app(state, [*OPERATIONS, *own, *foundry.operations()])
+        explaining = Explaining(chooser)
+        return build_app(state, [*OPERATIONS, *own, *explaining.operations(), *foundry.operations()])
 
     def _listen_to_signals(self) -> None:
         if sys.platform == "win32":
