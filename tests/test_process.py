@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -36,6 +37,7 @@ def main(config, report):
     if config.get("fail"): raise ValueError("no such weights: größe")
     if config.get("end"): print("last words", file=sys.stderr, flush=True); os._exit(3)
     if config.get("silent"): time.sleep(600)
+    if config.get("greedy"): bytearray(config["greedy"])
     report(",".join(map(str, pids)), device="cpu", version="1")
     if config.get("raise_late"): raise ValueError("too late for an answer")
     if config.get("crash"): time.sleep(0.05); os.kill(os.getpid(), signal.SIGSEGV)
@@ -310,6 +312,16 @@ def test_secrets_do_not_reach_a_child(script: Path, tmp_path: Path, monkeypatch:
         }
 
     with_child(spec(script, environment=str(seen)), use)
+
+
+@LINUX
+def test_a_child_takes_no_more_memory_than_it_may(script: Path) -> None:
+    async def use(child: Child, pids: list[int]) -> None:
+        """It came up."""
+
+    with_child(replace(spec(script, greedy=200_000_000), data_bytes=10**9), use)
+    with pytest.raises(EngineNotReady, match="MemoryError"):
+        with_child(replace(spec(script, greedy=2_000_000_000), data_bytes=10**9), use)
 
 
 def test_orders_are_not_on_the_command_line(script: Path) -> None:

@@ -49,13 +49,17 @@ _SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """What to start. `config` travels on a pipe, so it may hold secrets; `name` becomes the log file's name."""
+    """What to start. `config` travels on a pipe, so it may hold secrets; `name` becomes the log file's name.
+
+    `data_bytes`: the most memory of its own that it may ask the system for, mapped files not counted (Linux).
+    """
 
     name: str
     argv: Sequence[str]
     log_dir: Path
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     env: Mapping[str, str] = field(default_factory=dict)
+    data_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +320,7 @@ def _spawn(spec: ChildSpec, log_fd: int) -> "tuple[subprocess.Popen[bytes], int,
             start_new_session=not is_windows,
             creationflags=0x200 if is_windows else 0,  # CREATE_NEW_PROCESS_GROUP
         )
+        _limit_data(process.pid, spec.data_bytes)
     except OSError as error:
         os.close(lifeline)
         os.close(answer_r)
@@ -324,6 +329,15 @@ def _spawn(spec: ChildSpec, log_fd: int) -> "tuple[subprocess.Popen[bytes], int,
         os.close(orders_r)
         os.close(answer_w)
     return process, lifeline, os.fdopen(answer_r, "rb", buffering=0)
+
+
+def _limit_data(pid: int, most: int | None) -> None:
+    if most is None or sys.platform != "linux":
+        return
+    import resource
+
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        resource.prlimit(pid, resource.RLIMIT_DATA, (most, most))
 
 
 async def _read_line(fd: int) -> bytes:

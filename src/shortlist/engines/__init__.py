@@ -68,7 +68,10 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True)
 class LoadSpec:
-    """What to open. `label` names the log; `parallel` requests run at once, each with the whole asked context."""
+    """What to open. `label` names the log; `parallel` requests run at once, each with the whole asked context.
+
+    `data_bytes`: what the process may take at most beside mapped files; None: as much as it wants.
+    """
 
     label: str
     model: str
@@ -78,6 +81,7 @@ class LoadSpec:
     log_dir: Path
     parallel: int = 1
     timeout_ns: int = 120 * 10**9
+    data_bytes: int | None = None
 
 
 class Engine(Protocol):

@@ -47,7 +47,8 @@ class ChildEngine:
     async def _open_child(self, module: str, spec: LoadSpec, config: Mapping[str, Any]) -> tuple[Child, Ready]:
         """Start `module` and wait until it serves on the device asked for. Nothing is left when this raises."""
         self._load_ns = None
-        self._child = child = await Child.start(ChildSpec(spec.label, module_argv(module), spec.log_dir, config))
+        told = ChildSpec(spec.label, module_argv(module), spec.log_dir, config, data_bytes=spec.data_bytes)
+        self._child = child = await Child.start(told)
         is_open = False
         try:
             ready = await child.ready(spec.timeout_ns)

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from shortlist.clock import monotonic_ns
 from shortlist.serve.limits import Crowd, Phase, peer_of
@@ -44,6 +44,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.body_bytes = 0
         self._wire_bytes = 0
         self._is_deaf = False
+        self._answered: RequestResponseCycle | None = None
 
     # --- limits.Connection --------------------------------------------------------------------------------------------
 
@@ -59,6 +60,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def drop(self) -> None:
         """End it at once."""
+        self._forget_requests()
         self.transport.abort()
 
     def cut(self, problem: Problem) -> None:
@@ -108,7 +110,19 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         self._crowd.leave(self)
+        self._forget_requests()
         super().connection_lost(exc)
+
+    def _forget_requests(self) -> None:
+        """Nothing is written any more. uvicorn thinks of the last request that came, not of those before it."""
+        self.pipeline.clear()
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""

@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 _START_LIMIT_NS = 600 * 10**9
 _FAKE = "fake:"
 _FAKE_BYTES = 40_000_000
+_DATA_FACTOR, _DATA_BYTES = 2, 4 * 1024**3
+"""What an engine may take at most: twice what is expected, and room for a driver's and the interpreter's own."""
+
 _ENGINE_BYTES = 100_000_000  # of one whose memory is not predicted by parts, without its model
 
 
@@ -137,6 +140,8 @@ class Openings:
         spec = self._spec(label, variant, options, place)
         load = Load(settings.context or DEFAULT_CONTEXT, settings.parallel, options.kv_type or "f16")
         fit = None if variant.format == ADAPTER else fit_of_file(place, load)
+        if fit is not None and engine == "llamacpp":  # a file's template is a program: it may not eat the machine
+            spec = replace(spec, data_bytes=_DATA_FACTOR * fit.needed_bytes + _DATA_BYTES)
         return Opening(
             f"{engine} {place}", label, engine, spec, found.card, fit, _on_disk(variant, place) + _ENGINE_BYTES
         )
