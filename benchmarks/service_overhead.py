@@ -8,7 +8,7 @@
 schedule behind the whole service. `model`: llama.cpp with random weights of a true shape. Each round asks both sides,
 in a random order, with our own measuring client; engine, service and client share the cores of this process. A
 difference is one round's service less its direct value: the median over the rounds, and their whole range. `idle`: the
-whole service without a model, from its start to its first answer.
+whole service without a model, from its start to its first answer. `--realtime` (root): on a host that is not free.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 import psutil
 import uvloop
 
-from client_truth import CHUNKS, Case, compiled, known_truth
+from client_truth import CHUNKS, Case, compiled, known_truth, put_reader_first
 from shortlist.clock import SYSTEM, RunAxis, monotonic_ns, sleep_blocking_ns
 from shortlist.records import Endpoint, Generation, Message, Prompt, Sample, from_json, to_json
 
@@ -128,7 +128,10 @@ async def block(side: Side, bodies: Sequence[bytes], asked: argparse.Namespace) 
     planned = [*(replace(one, phase="warmup") for one in warm), *measured]
     how = DriveSpec(shape, 600 * 10**9, SYSTEM, RunAxis(0), "block", "executor")
     endpoint = Endpoint(side.base_url, "m", None, "any", None, None)
+    first = asyncio.create_task(put_reader_first()) if asked.realtime else None
     await drive(endpoint, side.headers, planned, how, samples.append)
+    if first is not None:
+        first.cancel()
     return figures([sample for sample in samples if sample.phase == "measure"])
 
 
@@ -270,7 +273,8 @@ def ask_model(asked: argparse.Namespace, engine: Any, endpoint: Endpoint) -> Non
     from shortlist.measure.workload import request_body
 
     generation = Generation(max_tokens=asked.tokens, fixed_tokens=asked.tokens)
-    prompts = [Prompt("p", (Message("user", f"{n} {WORDS * 4}"),)) for n in range(asked.streams * (asked.each + 1))]
+    count = asked.streams * (asked.each + 1)
+    prompts = [Prompt("p", (Message("user", f"{n} {WORDS * asked.words}"),)) for n in range(count)]
     extra = dict(engine.extra_body(generation))
     bodies = [request_body("random", prompt, generation, {"ignore_eos": True}) for prompt in prompts]
     headers = dict(engine.request_headers())
@@ -307,11 +311,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--apart", type=float, help="ms between the starts of two requests, whatever became of others")
+    parser.add_argument("--realtime", action="store_true", help="all three before everything else on the host (root)")
     parser.add_argument("--fake", action="store_true", help="truth: engine `fake` instead of the server in C")
     parser.add_argument("--threads", type=int, help="model: threads of the engine; its own choice else")
+    parser.add_argument("--words", type=int, default=0, help="model: length of the question, times 19 words")
     parser.add_argument("--shape", default="qwen2.5-0.5b")
     parser.add_argument("--type", default="q4_0")
     asked = parser.parse_args()
+    if asked.realtime:  # inherited by engine and service
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
     asked.streams = asked.streams or (64 if asked.case == "truth" else 1)
     asked.each = asked.each or (4 if asked.case == "truth" else 8)
     print(f"{asked.case}: {json.dumps(vars(asked))} on {os.cpu_count()} cores")
