@@ -1,6 +1,7 @@
 """`shortlist model run`, as a user meets it: a prompt, a pipe, a schema, and a chat on a real terminal."""
 
 import asyncio
+import contextlib
 import json
 import os
 import pty
@@ -170,6 +171,15 @@ def test_a_chat_answers_remembers_obeys_commands_and_leaves_at_ctrl_d(tmp_path: 
     assert (tmp_path / "talk.txt").read_text().startswith(f"[user]\n{NOTE}\n\n[assistant]\nDecision:")
 
 
+def left_at_the_prompt(terminal: Terminal) -> int:
+    """Ctrl-C until it is seen: one that comes between readline's prompt and its wait is kept until the next key."""
+    for _ in range(10):
+        terminal.type("\x03")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return terminal.child.wait(5)
+    raise AssertionError("Ctrl-C does not end the chat")
+
+
 def test_ctrl_c_stops_the_answer_and_not_the_chat_then_leaves_at_the_prompt(tmp_path: Path) -> None:
     script = f"ttft=1ms,gap=50ms,log={tmp_path / 'writes.jsonl'},text={'tick ' * 1000}"
     with chat(tmp_path, script, SHORTLIST_ENGINE="fake") as terminal:
@@ -184,8 +194,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat_then_leaves_at_the_prompt(tmp_
         terminal.type("\x03")
         terminal.until("stopped)")
         terminal.until(">>> ")
-        terminal.type("\x03")
-        assert terminal.child.wait(30) == 0
+        assert left_at_the_prompt(terminal) == 0
     rows = [json.loads(line) for line in (tmp_path / "writes.jsonl").read_text().splitlines()]
     assert len({row["request"] for row in rows}) == 2
     assert len(rows) < 1000, "the engine stopped writing when the answer was stopped"
