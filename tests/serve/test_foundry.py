@@ -4,6 +4,7 @@ import http.client
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from urllib.parse import quote
 
 import pytest
@@ -12,10 +13,14 @@ from hub.loopback import Hub, Stall, loopback_hub
 from hub.workshop import workshop_repositories
 from serve.services import Daemon, daemon, until
 from shortlist import demo
+from shortlist.errors import LicenceRefused
 from shortlist.models.catalogue import Library, load_library
 from shortlist.models.foundry import Offer, choose, offers
 from shortlist.models.policy import Policy, PolicyFile
 from shortlist.records import ModelCard
+from shortlist.serve.foundry import Shop
+from shortlist.serve.foundry_download import Downloads, Progress
+from shortlist.settings import Settings
 
 SMALL = "notes-small-generic-cpu:1"
 FETCHED = "qwen2.5-0.5b-generic-cpu:1"
@@ -155,6 +160,16 @@ def test_a_download_that_fails_says_so_in_the_words_that_the_client_reads(
     assert (reply.status, reply.json["success"]) == (status, False)
     assert told in reply.json["errorMessage"]
     assert reply.json["error"]["message"] == reply.json["errorMessage"]
+
+
+def test_a_licence_that_must_be_read_first_is_not_passed_by(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[classes]\npermissive = "allow"\n')
+    shop = Shop(Settings(home=tmp_path, licence_policy=policy), load_library)
+    downloads = Downloads(shop.settings, shop.library, shop.choose)
+    with pytest.raises(LicenceRefused, match="must be read"):
+        downloads._fetch("gemma-2-2b", Progress(), Event())
+    downloads.close()
 
 
 def test_tokens_and_paths_are_not_taken_from_clients(service: Daemon) -> None:

@@ -78,13 +78,9 @@ def offers_here(settings: "Settings") -> "list[Offer]":
 def pick(name: str, listed: "list[dict[str, object]]") -> "dict[str, object]":
     """The entry that a name means, as the old clients look it up. Raises UnknownName."""
     from shortlist.errors import UnknownName
+    from shortlist.models.foundry import by_name
 
-    wanted = name.strip().lower()
-    exact = [one for one in listed if str(one["name"]).lower() == wanted]
-    versions = [one for one in listed if str(one["name"]).lower().startswith(f"{wanted}:")]
-    aliases = [one for one in listed if str(one["alias"]).lower() == wanted]
-    versions.sort(key=lambda one: int(str(one["version"])) if str(one["version"]).isdigit() else -1, reverse=True)
-    for group in (exact, versions, aliases):
-        if group:
-            return group[0]
-    raise UnknownName("model", name, {str(one["alias"]) for one in listed}, hint="foundry model list")
+    meant = by_name(name, listed, lambda one: str(one["name"]), lambda one: str(one["alias"]))
+    if meant is None:
+        raise UnknownName("model", name, {str(one["alias"]) for one in listed}, hint="foundry model list")
+    return meant

@@ -11,10 +11,10 @@ named; versions that are not known are told, except where a card has none of its
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,6 +26,8 @@ from shortlist.models.refs import place_of
 from shortlist.models.rows import ordered, size_of
 from shortlist.models.spdx import to_spdx
 from shortlist.records import ModelCard, Variant
+
+Listed = TypeVar("Listed")
 
 _PROVIDERS = {"CPU": "CPUExecutionProvider", "GPU": "WebGpuExecutionProvider"}
 _TASKS = {"embeddings": "embeddings", "embedding": "embeddings"}
@@ -102,18 +104,26 @@ def choose(text: str, listed: Sequence[Offer], library: Library) -> Offer:
 
     The exact id, else the highest version of an id, else an alias's first; else any name that resolves here.
     """
-    wanted = text.strip().lower()
-    exact = [one for one in listed if one.id.lower() == wanted]
-    versions = [one for one in listed if one.id.lower().startswith(f"{wanted}:")]
-    aliases = [one for one in listed if one.entry.alias.lower() == wanted]
-    for group in (exact, sorted(versions, key=_version, reverse=True), aliases):
-        if group:
-            return group[0]
+    meant = by_name(text, listed, lambda one: one.id, lambda one: one.entry.alias)
+    if meant is not None:
+        return meant
     found = library.find(text)
     same = [one for one in listed if one.found == found]
     if not same:
         raise UnknownName("model", text, (one.id for one in listed))
     return same[0]
+
+
+def by_name(
+    text: str, listed: Sequence[Listed], id_of: Callable[[Listed], str], alias_of: Callable[[Listed], str]
+) -> Listed | None:
+    """The one that a name means, as the old clients look it up; None: none."""
+    wanted = text.strip().lower()
+    exact = [one for one in listed if id_of(one).lower() == wanted]
+    versions = [one for one in listed if id_of(one).lower().startswith(f"{wanted}:")]
+    aliases = [one for one in listed if alias_of(one).lower() == wanted]
+    versions.sort(key=lambda one: _version(id_of(one)), reverse=True)
+    return next((group[0] for group in (exact, versions, aliases) if group), None)
 
 
 def _offer(found: Found, licence: LicenceFinding, library: Library, device: str) -> Offer:
@@ -161,6 +171,6 @@ def _plain(card: ModelCard) -> Variant | None:
     return next((one for one in card.variants if one.format == "onnx"), pick_variant(card, None))
 
 
-def _version(offer: Offer) -> int:
-    match = _VERSION.search(offer.id)
+def _version(name: str) -> int:
+    match = _VERSION.search(name)
     return int(match[1]) if match else -1
