@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shortlist.errors import BadInput, BadRequest
-from shortlist.serve.guard import TOKEN_HEADER, Access, Guard
+from shortlist.serve.guard import TOKEN_HEADER, Access, Admitted, Guard
 from shortlist.serve.keys import KeyRing
 from shortlist.serve.origins import Places
 
@@ -20,15 +20,24 @@ def scope(headers: dict[str, str] | list[tuple[str, str]], method: str = "GET", 
     return {**base, "headers": told, **keys}
 
 
+def let_in(guard: Guard, told: dict[str, Any], access: Access) -> Admitted:
+    admitted = guard.admit(told, access)
+    assert admitted.refusal is None
+    return admitted
+
+
 def refused(guard: Guard, told: dict[str, Any], access: Access = "key") -> tuple[int, str]:
-    with pytest.raises(BadRequest) as caught:
-        guard.admit(told, access)
-    return caught.value.status, caught.value.code
+    try:
+        refusal = guard.admit(told, access).refusal
+    except BadRequest as error:
+        refusal = error
+    assert refusal is not None
+    return refusal.status, refusal.code
 
 
 @pytest.mark.parametrize("host", ["localhost:5273", "LOCALHOST:5273", "127.0.0.1:5273", "[::1]:5273"])
 def test_this_machines_names_with_the_port_are_ours(host: str) -> None:
-    Guard().admit(scope({"host": host}), "key")
+    let_in(Guard(), scope({"host": host}), "key")
 
 
 @pytest.mark.parametrize(
@@ -52,12 +61,12 @@ def test_the_address_that_a_connection_came_to_is_a_name_and_so_is_what_was_conf
     """An address in Host cannot be rebound; a port that the scheme implies may be left out."""
     guard = Guard(Places(hosts=["models.example", "front.example:443"]))
     lan = scope({"host": "192.168.0.9:5273"}, server=("192.168.0.9", 5273))
-    guard.admit(lan, "key")
-    guard.admit(scope({"host": "models.example:5273"}), "key")
-    guard.admit(scope({"host": "front.example:443"}), "key")
-    guard.admit(scope({"host": "front.example"}, scheme="https"), "key")
-    guard.admit(scope({"host": "[fd00::9]:5273"}, server=("fd00::9", 5273)), "key")
-    guard.admit(scope({"host": "localhost"}, server=("127.0.0.1", 80)), "key")
+    let_in(guard, lan, "key")
+    let_in(guard, scope({"host": "models.example:5273"}), "key")
+    let_in(guard, scope({"host": "front.example:443"}), "key")
+    let_in(guard, scope({"host": "front.example"}, scheme="https"), "key")
+    let_in(guard, scope({"host": "[fd00::9]:5273"}, server=("fd00::9", 5273)), "key")
+    let_in(guard, scope({"host": "localhost"}, server=("127.0.0.1", 80)), "key")
     assert refused(guard, scope({"host": "front.example:5273"})) == (403, "foreign_host")
     assert refused(guard, scope({"host": "sub.models.example:5273"})) == (403, "foreign_host")
 
@@ -89,13 +98,13 @@ def test_two_origins_are_as_bad_as_the_worse_one() -> None:
 
 def test_our_own_pages_and_programs_are_let_in_and_told_nothing_of_sharing() -> None:
     for told in ({}, {"origin": "http://localhost:5273", "sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}):
-        assert Guard().admit(scope(HOST | told), "key").headers == ()
+        assert let_in(Guard(), scope(HOST | told), "key").headers == ()
 
 
 def test_a_listed_origin_is_matched_exactly_and_never_with_credentials() -> None:
     guard = Guard(Places(origins=["https://notes.example"]))
     page = HOST | {"origin": "https://notes.example", "sec-fetch-site": "cross-site"}
-    shared = dict(guard.admit(scope(page), "key").headers)
+    shared = dict(let_in(guard, scope(page), "key").headers)
     assert shared[b"access-control-allow-origin"] == b"https://notes.example"
     assert shared[b"vary"] == b"Origin"
     assert not any(b"credentials" in name for name in shared)
@@ -104,13 +113,20 @@ def test_a_listed_origin_is_matched_exactly_and_never_with_credentials() -> None
     assert refused(guard, scope(HOST | {"sec-fetch-site": "cross-site"})) == (403, "foreign_origin")
 
 
+def test_a_listed_page_may_read_why_its_key_is_refused() -> None:
+    guard = Guard(Places(origins=["https://notes.example"]), token=TOKEN)
+    refusal = guard.admit(scope(HOST | {"origin": "https://notes.example"}), "legacy")
+    assert refusal.refusal is not None
+    assert dict(refusal.headers)[b"access-control-allow-origin"] == b"https://notes.example"
+
+
 def test_a_preflight_of_a_listed_origin_is_answered_and_never_offers_the_management_header() -> None:
     guard = Guard(Places(origins=["https://notes.example"]), token=TOKEN)
     ask = {
         "access-control-request-method": "POST",
         "access-control-request-headers": f"Authorization,{TOKEN_HEADER},x y",
     }
-    reply = guard.admit(scope(HOST | ask | {"origin": "https://notes.example"}, "OPTIONS"), "management").reply
+    reply = let_in(guard, scope(HOST | ask | {"origin": "https://notes.example"}, "OPTIONS"), "management").reply
     assert reply is not None
     assert dict(reply.headers)[b"access-control-allow-headers"] == b"authorization"
     assert refused(guard, scope(HOST | ask | {"origin": "https://evil.example"}, "OPTIONS")) == (403, "foreign_origin")
@@ -118,7 +134,7 @@ def test_a_preflight_of_a_listed_origin_is_answered_and_never_offers_the_managem
 
 def test_management_wants_the_token_whoever_asks() -> None:
     guard = Guard(token=TOKEN)
-    assert guard.admit(scope(HOST | {TOKEN_HEADER: TOKEN}), "management").client == "owner"
+    assert let_in(guard, scope(HOST | {TOKEN_HEADER: TOKEN}), "management").client == "owner"
     for wrong in ({}, {TOKEN_HEADER: ""}, {TOKEN_HEADER: TOKEN[:-1]}, {"authorization": f"Bearer {TOKEN}"}):
         assert refused(guard, scope(HOST | wrong), "management") == (401, "management_token_required")
     for without in (Guard(), Guard(token="")):
@@ -128,8 +144,8 @@ def test_management_wants_the_token_whoever_asks() -> None:
 def test_old_state_changes_come_from_programs_of_this_machine() -> None:
     """Never from a browser, also one that is too old to say what it is, or from another host."""
     guard = Guard(token=TOKEN)
-    assert guard.admit(scope(HOST), "legacy").client is None
-    guard.admit(scope(HOST | {"user-agent": "Mozilla/5.0 (Windows NT; en-US) WindowsPowerShell/5.1"}), "legacy")
+    assert let_in(guard, scope(HOST), "legacy").client is None
+    let_in(guard, scope(HOST | {"user-agent": "Mozilla/5.0 (Windows NT; en-US) WindowsPowerShell/5.1"}), "legacy")
     ways: list[dict[str, str]] = [
         {"user-agent": "Mozilla/5.0 (Macintosh) Safari/605"},
         {"sec-fetch-site": "none"},
@@ -137,7 +153,7 @@ def test_old_state_changes_come_from_programs_of_this_machine() -> None:
     ]
     for way in ways:
         assert refused(guard, scope(HOST | way), "legacy") == (401, "management_token_required")
-        assert guard.admit(scope(HOST | way | {TOKEN_HEADER: TOKEN}), "legacy").client == "owner"
+        assert let_in(guard, scope(HOST | way | {TOKEN_HEADER: TOKEN}), "legacy").client == "owner"
     assert refused(guard, scope(HOST, client=("10.0.0.7", 1)), "legacy") == (401, "management_token_required")
     assert refused(guard, scope(HOST, client=None), "legacy") == (401, "management_token_required")
 

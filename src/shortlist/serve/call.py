@@ -153,6 +153,8 @@ class Call:
         """Let it in, or answer it at once (a browser's preflight). Raises BadRequest for those who may not."""
         admitted = self.state.guard.admit(self.scope, self.operation.access)
         self._sharing = admitted.headers
+        if admitted.refusal is not None:
+            raise admitted.refusal
         if admitted.client is not None:
             self.scope[CLIENT_KEY] = admitted.client
         return admitted.reply

@@ -37,12 +37,13 @@ _LOOKED_AT = frozenset((
 class Admitted:
     """A request that may go on: whose it is (None: a peer without a name), what its reply carries.
 
-    `reply`: the guard has answered it already.
+    `reply`: the guard has answered it already. `refusal`: it may not go on, and a page of a listed origin may read why.
     """
 
     client: str | None = None
     headers: Headers = ()
     reply: Reply | None = None
+    refusal: BadRequest | None = None
 
 
 class Guard:
@@ -54,7 +55,7 @@ class Guard:
         self._token = token.encode("ascii") if token else None
 
     def admit(self, scope: MutableMapping[str, Any], access: Access) -> Admitted:
-        """Let a request in. Raises BadRequest with 400, 401 or 403."""
+        """Let a request in, or not (401). Raises BadRequest with 400 or 403 for one from elsewhere."""
         told = _Told(scope)
         scheme = scope["scheme"]
         self._places.check_host(told.all(b"host"), scope["server"], scheme)
@@ -64,7 +65,10 @@ class Guard:
         if origin is not None and scope["method"] == "OPTIONS" and told.first(b"access-control-request-method"):
             asked = told.first(b"access-control-request-headers")
             return Admitted(None, headers, preflight(asked))
-        return Admitted(self._client(scope, access, told), headers)
+        try:
+            return Admitted(self._client(scope, access, told), headers)
+        except BadRequest as refusal:
+            return Admitted(None, headers, refusal=refusal)
 
     def _client(self, scope: MutableMapping[str, Any], access: Access, told: "_Told") -> str | None:
         """The name of who asks. Raises BadRequest for those who may not."""
