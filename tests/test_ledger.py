@@ -104,7 +104,8 @@ def test_a_link_is_not_followed(ledger: Ledger, tmp_path: Path) -> None:
     assert target.read_text() == "mine"
 
 
-def test_who_keeps_it_locked_is_not_waited_for_for_ever(ledger: Ledger) -> None:
+def test_who_keeps_it_locked_is_not_waited_for_for_ever(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shortlist.ledger._TRIES", 5)
     descriptor = open_shared(ledger.path, lambda _, why: AssertionError(why))
     assert lock_now(descriptor)
     with pytest.raises(HostBusy, match="keeps it locked"):
@@ -120,7 +121,7 @@ def test_many_processes_lose_no_page(ledger: Ledger) -> None:
         from pathlib import Path
         from shortlist.ledger import Ledger, Loaded, own_page
         ledger, page = Ledger(Path({str(ledger.path)!r})), own_page("service", sys.argv[1])
-        for number in range(30):
+        for number in range(10):
             ledger.post(replace(page, loads=(Loaded(sys.argv[1], number, "predicted"),)))
         print("done", flush=True)
         sys.stdin.read()
@@ -133,7 +134,7 @@ def test_many_processes_lose_no_page(ledger: Ledger) -> None:
         for process in started:
             assert process.stdout is not None
             assert process.stdout.readline() == "done\n"
-        assert {page.what: page.bytes for page in ledger.pages()} == dict.fromkeys("abcd", 29)
+        assert {page.what: page.bytes for page in ledger.pages()} == dict.fromkeys("abcd", 9)
     finally:
         for process in started:
             process.communicate()

@@ -38,6 +38,7 @@ def test_each_setting_has_its_own_variable_and_a_line_that_tells_what_it_is(tmp_
     texts = {
         "home": str(tmp_path / "x"),
         "endpoint": "http://h/v1",
+        "upstream": "http://h/v1",
         "device": "cpu",
         "context": "64",
         "arrivals": "constant",

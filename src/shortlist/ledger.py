@@ -24,7 +24,7 @@ Check = Callable[[Sequence["Page"]], None]
 _NAME = "shortlist-ledger.json"
 _MOST_BYTES = 1 << 18
 _MOST_PAGES, _MOST_LOADS = 64, 256
-_TRIES, _WAIT_NS = 50, 5_000_000
+_TRIES, _WAIT_NS = 400, 5_000_000
 _SAME_BIRTH_S = 2.0
 
 
