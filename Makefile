@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: venv demo test check lint types layers docs docs-fresh bench lock clean
+.PHONY: venv demo test check lint types layers docs docs-fresh bench soak lock clean
 
 venv: $(STAMP)
 
@@ -41,6 +41,11 @@ docs-fresh: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run_all.py
+
+# Ten minutes of mixed traffic on a real service, with engines that are killed; MINUTES=1 for less.
+MINUTES ?= 10
+soak: $(STAMP)
+	$(BIN)/python benchmarks/soak.py --minutes $(MINUTES)
 
 lock:
 	$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \

@@ -15,6 +15,7 @@ from shortlist.serve.replies import Reply
 PATH = "/openapi.json"
 _REF = "#/components/schemas/{name}"
 _STREAM = "text/event-stream"
+_EVENTS = "Server-sent events, when `stream` is true. OpenAPI 3.1 has no words for what is in each."
 _ALWAYS = (400, 401, 403, 404, 405, 408, 413, 421, 429, 431, 500, 502, 503, 504, 507)
 """Each operation may meet the guard, the limits, a full queue and an engine that fails."""
 _HEADERS = {
@@ -90,7 +91,7 @@ def _responses(one: Operation, known: dict[str, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {one.media_type: {"schema": schema}}
     fields = msgspec.structs.fields(one.body) if one.body is not None else ()
     if any(field.name == "stream" for field in fields):
-        content[_STREAM] = {"schema": {"type": "string"}}
+        content[_STREAM] = {"schema": {"description": _EVENTS}}
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
     found: dict[str, Any] = {"200": {"description": one.summary, "headers": headers, "content": content}}
     failed = {"schema": known[_key(Error)]}
