@@ -1,10 +1,12 @@
 """Other projects' clients, unmodified, each as a process of its own, against a real service with the demo models."""
 
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from clients.conftest import ALIASES, Run
+from clients.conftest import ALIASES, Run, clean_environment
 from serve.services import Daemon, until
 from shortlist.gguf import read_header
 
@@ -87,3 +89,19 @@ def test_foundry_local_sdk(run: Run, service: Daemon) -> None:
     ]  # fmt: skip
     assert told["errors"]["download"][0] == "RuntimeError"
     assert "HF_HUB_OFFLINE" in told["errors"]["download"][1] or "Hub" in told["errors"]["download"][1]
+
+
+def test_foundry_local_sdk_starts_the_service_where_none_runs(python: Path, shim: Path, tmp_path: Path) -> None:
+    env = clean_environment(tmp_path, shim, SHORTLIST_HOME=str(tmp_path / "home"), SHORTLIST_PORT="0")
+    program = Path(__file__).with_name("programs") / "starts_the_service.py"
+    try:
+        done = subprocess.run(
+            [python, program], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        told = json.loads(done.stdout.splitlines()[-1])
+        port = json.loads((tmp_path / "home/service/state.json").read_bytes())["urls"][0].rpartition(":")[2]
+        assert told == {"endpoint": f"http://127.0.0.1:{port}/v1", "loaded": ["notes-small"]}
+    finally:
+        stopped = subprocess.run(["foundry", "service", "stop"], env=env, capture_output=True, text=True, check=False)
+    assert stopped.stdout == "🔴 Service is stopped.\n"

@@ -83,9 +83,9 @@ class State:
 class Operation:
     """A route: a method and a path (`{name}` is one segment, `{name:path}` the rest) and who answers.
 
-    `body` is the msgspec type of the request, `statuses` are those that it can answer with beside the usual ones; both
-    feed the OpenAPI document. `access` says who may ask (`guard`): "key" for what answers, "legacy" for state changes
-    that old Foundry clients ask for, "management" for all other state.
+    `body` is the msgspec type of the request, `statuses` are those that it can answer with beside the usual ones,
+    `query` names the query's parameters; all feed the OpenAPI document. `access` says who may ask (`guard`): "key" for
+    what answers, "legacy" for state changes that old Foundry clients ask for, "management" for all other state.
     """
 
     method: str
@@ -96,6 +96,7 @@ class Operation:
     reply: Any = None
     statuses: tuple[int, ...] = ()
     access: Access = "management"
+    query: tuple[str, ...] = ()
     media_type: str = "application/json"
 
 

@@ -92,16 +92,16 @@ class Foundry:
             _read("/openai/loadedmodels", self.loaded, "Ids of the models that are loaded.", list[str]),
             _read("/openai/status", self.status, "Where it answers, and where models lie.", FoundryStatus),
             _read("/openai/getgpudevice", self.gpu, "The GPU in use; -1 where none is.", int),
-            _change("/openai/load/{model:path}", self.load, "Load a model.", FoundryState),
-            _change("/openai/unload/{model:path}", self.unload, "Unload a model.", FoundryState),
+            _change("/openai/load/{model:path}", self.load, "Load a model.", FoundryState, ("ttl", "ep")),
+            _change("/openai/unload/{model:path}", self.unload, "Unload a model.", FoundryState, ("force",)),
             _change("/openai/unloadall", self.unload_all, "Unload every model.", list[str]),
             Operation(
                 "POST", "/openai/download", self._downloads.download, "Fetch a model: percentages, then JSON.",
                 FoundryDownload, access="legacy", media_type="text/plain",
             ),
             _read("/models/loaded", self.loaded, "Ids of the models that are loaded.", list[str]),
-            _change("/models/load/{model:path}", self.load, "Load a model.", FoundryState),
-            _change("/models/unload/{model:path}", self.unload, "Unload a model.", FoundryState),
+            _change("/models/load/{model:path}", self.load, "Load a model.", FoundryState, ("ttl", "ep")),
+            _change("/models/unload/{model:path}", self.unload, "Unload a model.", FoundryState, ("force",)),
         )  # fmt: skip
 
     def close(self) -> None:
@@ -133,7 +133,7 @@ class Foundry:
 
     async def load(self, call: Call) -> Reply:
         """`/openai/load/ID?ttl=&ep=`, `/models/load/ID`: the reply comes when it is ready."""
-        asked = _query(call, ("ttl", "ep"))
+        asked = _query(call)
         ttl_ns = _ttl_ns(asked.get("ttl", ""))
         self._check_device(asked.get("ep", ""))
         offer = await self._found(call.parameter("model"))
@@ -142,13 +142,13 @@ class Foundry:
 
     async def unload(self, call: Call) -> Reply:
         """`/openai/unload/ID?force=`, `/models/unload/ID`: with `force`, requests that are in it fail."""
-        force = _flag(_query(call, ("force",)).get("force", ""))
+        force = _flag(_query(call).get("force", ""))
         offer = await self._found(call.parameter("model"))
         return _json(_told(offer, await self._pool.unload(offer.found.label, force=force)))
 
     async def unload_all(self, call: Call) -> Reply:
         """`/openai/unloadall`."""
-        _query(call, ())
+        _query(call)
         return _json([model.label for model in await self._pool.unload_all()])
 
     async def _found(self, name: str) -> Offer:
@@ -180,16 +180,16 @@ def _read(path: str, handler: Any, summary: str, reply: Any) -> Operation:
     return Operation("GET", path, handler, summary, reply=reply, access="key")
 
 
-def _change(path: str, handler: Any, summary: str, reply: Any) -> Operation:
+def _change(path: str, handler: Any, summary: str, reply: Any, query: tuple[str, ...] = ()) -> Operation:
     """A state change by GET, that old clients ask for without a token."""
-    return Operation("GET", path, handler, summary, reply=reply, access="legacy")
+    return Operation("GET", path, handler, summary, reply=reply, access="legacy", query=query)
 
 
-def _query(call: Call, known: tuple[str, ...]) -> dict[str, str]:
+def _query(call: Call) -> dict[str, str]:
     """The query's values. Raises BadRequest for one that would be ignored."""
     given = dict(parse_qsl(call.scope["query_string"].decode("latin-1"), keep_blank_values=True))
     for name in given:
-        if name not in known:
+        if name not in call.operation.query:
             raise BadRequest(f"unknown parameter {name[:40]!r}", param=name[:40], code="unknown_parameter")
     return given
 

@@ -68,10 +68,11 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
 
 
 def _told(one: Operation, known: dict[str, Any]) -> dict[str, Any]:
-    parameters = [
+    parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in re.findall(r"\{(\w+)", one.path)
     ]
+    parameters += [{"name": name, "in": "query", "schema": {"type": "string"}} for name in one.query]
     told: dict[str, Any] = {
         "operationId": f"{one.method.lower()}_{re.sub(r'[^a-z0-9]+', '_', one.path.lower()).strip('_')}",
         "summary": one.summary,
