@@ -2,7 +2,7 @@
 
 Its own Python module holds the interpreter's lock while it computes: a server in the same process could neither send a
 token before the next one is there, nor notice that a client left. A call through ctypes lets go of it
-(docs/decisions/0027). Handles are freed by `close`. The interface promises nothing to two threads at once, so every
+(docs/decisions/0035). Handles are freed by `close`. The interface promises nothing to two threads at once, so every
 call but `terminate` is for the one whose turn it is.
 """
 

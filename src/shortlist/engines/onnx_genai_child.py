@@ -84,7 +84,7 @@ class OnnxGenerator:
         try:
             cancel.call(generation.terminate)
             # In pieces: others' tokens come in between, the logits of all positions, which the library keeps, stay
-            # small, and it is faster than all at once (docs/decisions/0027).
+            # small, and it is faster than all at once (docs/decisions/0035).
             for start in range(0, len(tokens), READ_AT_ONCE):
                 with self._turns.taken():
                     generation.read(tokens[start : start + READ_AT_ONCE])

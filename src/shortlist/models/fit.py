@@ -144,7 +144,7 @@ def fit_of_folder(folder: OnnxFolder, load: Load) -> Fit | None:
     """The prediction for an ONNX folder: its files, F32 keys and values, and logits of every position read at once.
 
     The weights are there three times: as read, as the library packs them for the processor (counted with what it
-    computes in), and mapped, which the kernel may drop (docs/decisions/0027).
+    computes in), and mapped, which the kernel may drop (docs/decisions/0035).
     None where its manifest does not tell the shape.
     """
     sizes = (folder.layers, folder.width, folder.heads, folder.kv_heads, folder.head_size, folder.vocabulary)
