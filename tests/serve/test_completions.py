@@ -145,6 +145,20 @@ def test_a_count_is_what_the_engine_then_uses(house: House) -> None:
     assert (neither.status, neither.error["param"]) == (400, "messages")
 
 
+@pytest.mark.parametrize("path", ["/v1/tokens/count", "/v1/chat/completions/tokenizer/encode/count"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "input_audio", "input_audio": {}},
+        {"type": "file", "file": {}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+    ],
+)
+def test_what_the_model_could_not_read_is_not_counted(house: House, path: str, part: dict[str, Any]) -> None:
+    refused = ask(house, path, {"model": "also", "messages": [{"role": "user", "content": [part]}]})
+    assert (refused.status, refused.error["code"]) == (400, "unsupported_parameter"), refused.body
+
+
 def test_a_chat_model_gives_no_embeddings(house: House) -> None:
     refused = ask(house, "/v1/embeddings", {"model": "also", "input": "Zoë"})
     assert (refused.status, refused.error["code"], refused.error["param"]) == (400, "unsupported_parameter", "model")

@@ -106,7 +106,7 @@ def check_chat(request: ChatRequest) -> None:
             raise BadRequest(f"tool_choice names {name!r}, and tools has no such function", param="tool_choice")
     if request.parallel_tool_calls is not None and not request.tools:
         raise BadRequest("parallel_tool_calls needs tools", param="parallel_tool_calls")
-    _check_messages(request)
+    check_messages(request.messages)
     check_sampling(request)
 
 
@@ -163,12 +163,16 @@ def features_of(request: ChatRequest | schema.CompletionRequest) -> dict[str, st
         needed["json_object"] = "response_format"
     if isinstance(request.response_format, schema.JsonSchema):
         needed["json_schema"] = "response_format"
-    if request.tools or any(_is_tool_message(message) for message in request.messages):
-        needed["tools"] = "tools" if request.tools else "messages"
     if request.reasoning_effort is not None:
         needed["reasoning_effort"] = "reasoning_effort"
-    if _has_image(request):
-        needed["vision"] = "messages"
+    return needed | features_of_messages(request.messages, request.tools)
+
+
+def features_of_messages(messages: Sequence[schema.ChatMessage], tools: object) -> dict[str, str]:
+    """Which capability a conversation and its tools need: capability → parameter."""
+    needed = {"vision": "messages"} if _has_image(messages) else {}
+    if tools or any(_is_tool_message(message) for message in messages):
+        needed["tools"] = "tools" if tools else "messages"
     return needed
 
 
@@ -194,8 +198,9 @@ def check_limit(limit: int | None, context: int | None) -> None:
         )  # fmt: skip
 
 
-def _check_messages(request: ChatRequest) -> None:
-    for index, message in enumerate(request.messages):
+def check_messages(messages: Sequence[schema.ChatMessage]) -> None:
+    """Raise BadRequest for messages that no engine here takes."""
+    for index, message in enumerate(messages):
         if isinstance(message, schema.AssistantMessage):
             if message.audio is not None or message.function_call is not None:
                 raise unsupported(f"messages[{index}]", "audio and function_call are not taken back")
@@ -210,10 +215,10 @@ def _is_tool_message(message: schema.ChatMessage) -> bool:
     return isinstance(message, schema.ToolMessage) or bool(getattr(message, "tool_calls", None))
 
 
-def _has_image(request: ChatRequest) -> bool:
+def _has_image(messages: Sequence[schema.ChatMessage]) -> bool:
     return any(
         isinstance(part, schema.ImagePart)
-        for message in request.messages
+        for message in messages
         for part in (message.content if isinstance(message.content, list) else ())
     )
 

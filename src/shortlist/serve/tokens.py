@@ -26,7 +26,9 @@ async def count(call: Call) -> Reply:
     request = await call.decode(CountRequest)
     if (request.messages is None) == (request.text is None):
         raise BadRequest("give messages or text, one of them", param="messages")
-    needed = {"count": "model"} | ({"tools": "tools"} if request.tools else {})
+    messages = request.messages or []
+    checks.check_messages(messages)
+    needed = {"count": "model"} | checks.features_of_messages(messages, request.tools)
     async with leased(call, request.model, Demand(call.client, None, call.request_id, frozenset(needed))) as lease:
         await check_lease(call, lease, needed, None)
         found = await _counted(call, lease, request)
@@ -38,7 +40,7 @@ async def count_as_foundry(call: Call) -> Reply:
     """The same in Foundry Local's words; what shapes the answer may be given, and does not count."""
     request = await call.decode(FoundryCountRequest)
     checks.check_chat(request)
-    needed = {"count": "model"} | ({"tools": "tools"} if request.tools else {})
+    needed = {"count": "model"} | checks.features_of_messages(request.messages, request.tools)
     async with leased(call, request.model, Demand(call.client, None, call.request_id, frozenset(needed))) as lease:
         await check_lease(call, lease, needed, None)
         of = CountRequest(model=request.model, messages=request.messages, tools=request.tools)

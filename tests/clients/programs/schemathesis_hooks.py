@@ -9,8 +9,9 @@ _NAMES = ("notes-small", "quick")
 
 @schemathesis.hook
 def map_body(_: Any, body: Any) -> Any:
-    """Three of four bodies that name a model name one of ours."""
-    if isinstance(body, dict) and isinstance(body.get("model"), str):
-        chance = sum(body["model"].encode("utf-8", "surrogatepass")) % 4
-        return body | {"model": _NAMES[chance]} if chance < len(_NAMES) else body
-    return body
+    """Half of the bodies that name a model name one of ours; an empty name is there to be refused."""
+    name = body.get("model") if isinstance(body, dict) else None
+    if not isinstance(name, str) or not name:
+        return body
+    chance = sum(name.encode("utf-8", "surrogatepass")) % (2 * len(_NAMES))
+    return body | {"model": _NAMES[chance]} if chance < len(_NAMES) else body
