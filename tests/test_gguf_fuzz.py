@@ -69,6 +69,7 @@ def test_ten_thousand_damaged_files_are_each_a_clear_error_or_a_good_header(plac
     assert len(outcomes) > 20, "the damage reaches many checks"
 
 
+@pytest.mark.slow
 def test_a_corpus_of_real_files_damaged_and_cut_is_told_in_little_memory(place: Path) -> None:
     heads = real_heads()
 

@@ -228,6 +228,7 @@ def test_a_disk_that_fills_while_measuring_again_loses_nothing(tmp_path: Path, m
         assert set(accepted_per_cell(stored(some, again)).values()) == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_real_process_beside_a_bench_is_seen_named_and_stored(store: Store, tmp_path: Path) -> None:
     some = session(["ttft=60ms,gap=1ms,chunks=4"], rounds=1, count=5, is_watched=True)

@@ -158,10 +158,6 @@ def test_a_race_killed_at_6_places_is_the_same_race(tmp_path: Path) -> None:
         check_place(place, moment, check_race, "race")
 
 
-def test_killed_at_a_few_places_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
-    check_all(tmp_path, places(2, seed=11))
-
-
 @pytest.mark.slow
 def test_killed_at_20_random_places_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     check_all(tmp_path, places(20, seed=12))

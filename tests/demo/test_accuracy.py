@@ -12,7 +12,7 @@ from shortlist.demo import demo_model_path, demo_names
 HELDOUT = Path(__file__).parents[2] / "training" / "heldout"
 NOTES = 60
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

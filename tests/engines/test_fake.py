@@ -367,6 +367,7 @@ def test_a_fixed_length_ignores_the_end(tmp_path: Path) -> None:
     with_fake(QUICK, tmp_path, use)
 
 
+@pytest.mark.slow
 def test_ten_opens_and_closes_leave_nothing_behind(tmp_path: Path) -> None:
     """Descriptors, child processes, listening ports and tasks are what they were after the first."""
 

@@ -21,6 +21,7 @@ def test_a_longer_run_begins_with_the_shorter_one() -> None:
     assert [one.end_ns for one in long.samples[: len(short.samples)]] == [one.end_ns for one in short.samples]
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_thing_are_seldom_called_different() -> None:
     """40 comparisons at a promise of 5 %: five or more wrong would happen once in 20 tries."""
     assert different(SCENES[0], 40) <= 5 / 40

@@ -66,6 +66,7 @@ def test_models_are_loaded_by_being_asked_shown_and_unloaded(service: Daemon) ->
     assert service.run("model", "list", "--loaded").out == "no model is loaded\n"
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 def test_a_real_model_is_loaded_once_by_any_of_its_names_and_measured(service: Daemon) -> None:
     loaded = service.run("model", "load", "notes-small", "--json").json["data"]
@@ -206,6 +207,7 @@ def test_a_stop_lets_requests_end_and_refuses_new_ones(tmp_path: Path) -> None:
         assert service.run("service", "stop").out == "no service was running\n"
 
 
+@pytest.mark.slow
 def test_who_kills_the_service_kills_its_engines_and_a_new_start_is_not_misled(tmp_path: Path) -> None:
     with daemon(tmp_path) as service:
         service.chat("quick")

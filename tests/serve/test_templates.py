@@ -36,6 +36,7 @@ def add(service: Daemon, name: str, template: str) -> None:
     assert done.code == 0, done.err
 
 
+@pytest.mark.slow
 def test_a_template_reaches_neither_the_machine_nor_the_service_and_an_endless_one_holds_up_nobody_else(
     tmp_path: Path,
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_template_reaches_neither_the_machine_nor_the_service_and_an_endless_o
         assert endless.exception() is not None or endless.result().status in (502, 503)
 
 
+@pytest.mark.slow
 def test_an_engine_sees_nothing_of_the_service_but_a_few_names_and_has_a_key_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
