@@ -65,6 +65,27 @@ def test_pages_of_the_dead_count_for_nothing(ledger: Ledger) -> None:
     assert "soon gone" not in ledger.path.read_text()
 
 
+def test_one_that_was_killed_and_that_nobody_has_waited_for_yet_is_dead(ledger: Ledger) -> None:
+    """Where the first process of a container waits for nobody, it stays so for ever."""
+    script = f"""
+        from pathlib import Path
+        from shortlist.ledger import Ledger, own_page
+        Ledger(Path({str(ledger.path)!r})).post(own_page("service", "killed"))
+        print("posted", flush=True)
+        input()
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "posted\n"
+        assert [page.what for page in ledger.pages()] == ["killed"]
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is still there
+        assert ledger.pages() == ()
+
+
 @pytest.mark.parametrize("change", [{"born": 1.0}, {"boot_id": "another boot"}, {"pid": 2**22 + 1}])
 def test_a_pid_that_is_somebody_elses_by_now_is_no_life(ledger: Ledger, change: dict[str, object]) -> None:
     page = own_page("service", "s")

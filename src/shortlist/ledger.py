@@ -169,9 +169,11 @@ def _is_alive(page: Page) -> bool:
 
 
 def _born(pid: int) -> float | None:
+    """When a living process began; one that has ended and that nobody has waited for yet is not one."""
     import psutil
 
     try:
-        return float(psutil.Process(pid).create_time())
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
     except (psutil.Error, ValueError, OverflowError):
         return None
