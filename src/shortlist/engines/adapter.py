@@ -8,7 +8,6 @@ The parent reads the adapter file and finds the class's source; it never imports
 """
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -17,7 +16,7 @@ from shortlist.engines import EngineContext, EngineInfo, LoadSpec
 from shortlist.engines.child_engine import ChildEngine
 from shortlist.errors import BadInput, EngineNotReady
 from shortlist.models.adapters import adapter_variant, entry_adapters, is_adapter, read_adapter
-from shortlist.records import Endpoint, EngineOptions, Generation
+from shortlist.records import Endpoint, EngineOptions
 
 MODULE = "shortlist.engines.adapter_child"
 
@@ -29,8 +28,6 @@ class Adapter(ChildEngine):
 
     def __init__(self, context: EngineContext) -> None:  # noqa: ARG002 - engines are constructed alike
         super().__init__()
-        self._key = ""
-        self._settings: Mapping[str, int | str | bool] = {}
 
     def probe(self) -> EngineInfo:
         """Always there; what installed packages offer stands among the devices, as `adapter NAME: module:Class`."""
@@ -66,28 +63,7 @@ class Adapter(ChildEngine):
         child, ready = await self._open_child(MODULE, spec, config)
         facts: dict[str, int | str | bool | None] = {"adapter": told.title, "context": ready.context}
         self._settings = {name: value for name, value in facts.items() if value is not None}
-        return Endpoint(
-            base_url=f"{ready.url}/v1",
-            model=spec.model,
-            pid=child.pid,
-            engine=self.name,
-            engine_version=ready.version,
-            device=ready.device,
-            capabilities=tuple(ready.capabilities),
-        )
-
-    def request_headers(self) -> Mapping[str, str]:
-        """The key that this process made up for its child."""
-        return {"Authorization": f"Bearer {self._key}"}
-
-    def extra_body(self, generation: Generation) -> Mapping[str, Any]:
-        """A fixed length, if asked for; a class that does not take `ignore_eos` refuses it."""
-        return {} if generation.fixed_tokens is None else {"ignore_eos": True}
-
-    @property
-    def settings(self) -> Mapping[str, int | str | bool]:
-        """The class, and its context where it names one."""
-        return self._settings
+        return self._endpoint(spec, child, ready, ready.capabilities)
 
 
 def _given(options: EngineOptions) -> dict[str, Any]:

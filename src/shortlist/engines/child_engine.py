@@ -2,12 +2,13 @@
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from shortlist.engines import EngineInfo, LoadSpec, check_device
 from shortlist.errors import EngineCrashed, EngineError
 from shortlist.process import Child, ChildSpec, Ready, child_environment, module_argv
+from shortlist.records import Endpoint, Generation
 
 _PROBE_LIMIT_S = 60
 
@@ -38,6 +39,8 @@ class ChildEngine:
     def __init__(self) -> None:
         self._child: Child | None = None
         self._load_ns: int | None = None
+        self._key = ""
+        self._settings: Mapping[str, int | str | bool] = {}
 
     def _refuse_second(self) -> None:
         """Raise EngineError while a model is open; before `open` changes anything that belongs to it."""
@@ -59,6 +62,31 @@ class ChildEngine:
                 await self.close()
         self._load_ns = ready.load_ns
         return child, ready
+
+    def _endpoint(self, spec: LoadSpec, child: Child, ready: Ready, capabilities: Sequence[str]) -> Endpoint:
+        """Where the child serves, as it said itself."""
+        return Endpoint(
+            base_url=f"{ready.url}/v1",
+            model=spec.model,
+            pid=child.pid,
+            engine=self.name,
+            engine_version=ready.version,
+            device=ready.device,
+            capabilities=tuple(capabilities),
+        )
+
+    def request_headers(self) -> Mapping[str, str]:
+        """The key that this process made up for its child, where it made one."""
+        return {"Authorization": f"Bearer {self._key}"} if self._key else {}
+
+    def extra_body(self, generation: Generation) -> Mapping[str, Any]:
+        """No stop at the end token for a fixed length."""
+        return {} if generation.fixed_tokens is None else {"ignore_eos": True}
+
+    @property
+    def settings(self) -> Mapping[str, int | str | bool]:
+        """What `open` settled on, as the child was told."""
+        return self._settings
 
     async def close(self) -> None:
         """End the child."""

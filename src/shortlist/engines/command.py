@@ -44,7 +44,6 @@ class Command(ChildEngine):
         if self.told is None and context.api_key_file is not None:
             self._key_file = context.api_key_file
         self._headers: Mapping[str, str] = {}
-        self._settings: Mapping[str, int | str | bool] = {}
 
     @property
     def command(self) -> str | None:
@@ -102,11 +101,6 @@ class Command(ChildEngine):
         if generation.fixed_tokens is not None:
             body |= {"ignore_eos": True, "min_tokens": generation.fixed_tokens}
         return body
-
-    @property
-    def settings(self) -> Mapping[str, int | str | bool]:
-        """What its placeholders stood for, the id that requests carry, and how long its start took."""
-        return self._settings
 
     def pids(self) -> tuple[int, ...]:
         """The program and its children, adopted ones too; not our supervisor, whose memory is none of the engine's."""

@@ -5,17 +5,16 @@ The model's name is its script (`fake_script`). The log is JSON Lines, one write
 It is complete when the engine was closed, and whenever no reply is under way.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from shortlist import __version__
 from shortlist.engines import EngineContext, EngineInfo, LoadSpec, refuse_options
 from shortlist.engines.child_engine import ChildEngine
 from shortlist.engines.fake_script import FakeScript
 from shortlist.process import log_stem
-from shortlist.records import Endpoint, Generation
+from shortlist.records import Endpoint
 
 MODULE = "shortlist.engines.fake_child"
 CAPABILITIES = ("cached_tokens", "chat", "ignore_eos", "seed", "stop", "stream", "usage")
@@ -28,7 +27,6 @@ class Fake(ChildEngine):
 
     def __init__(self, context: EngineContext) -> None:  # noqa: ARG002 - engines are constructed alike
         super().__init__()
-        self._settings: Mapping[str, int | str | bool] = {}
         self.write_log: Path | None = None
 
     def probe(self) -> EngineInfo:
@@ -49,27 +47,4 @@ class Fake(ChildEngine):
         self._settings = {"write_log": str(self.write_log), **context}
         config = {"script": asdict(script), "log": str(self.write_log), "version": __version__}
         child, ready = await self._open_child(MODULE, spec, config)
-        return Endpoint(
-            base_url=f"{ready.url}/v1",
-            model=spec.model,
-            pid=child.pid,
-            engine=self.name,
-            engine_version=ready.version,
-            device=ready.device,
-            capabilities=CAPABILITIES,
-        )
-
-    def request_headers(self) -> Mapping[str, str]:
-        """None are needed."""
-        return {}
-
-    def extra_body(self, generation: Generation) -> Mapping[str, Any]:
-        """A fixed length, if asked for."""
-        if generation.fixed_tokens is None:
-            return {}
-        return {"ignore_eos": True}
-
-    @property
-    def settings(self) -> Mapping[str, int | str | bool]:
-        """Where the log of writes is, and the context where it has one."""
-        return self._settings
+        return self._endpoint(spec, child, ready, CAPABILITIES)

@@ -35,9 +35,7 @@ class LlamaCpp(ChildEngine):
 
     def __init__(self, context: EngineContext) -> None:  # noqa: ARG002 - engines are constructed alike
         super().__init__()
-        self._key = ""
         self._prefix_cache = False
-        self._settings: Mapping[str, int | str | bool] = {}
 
     def probe(self) -> EngineInfo:
         """Asked of a short-lived child: the library is large, and a driver that it wakes may take its process down."""
@@ -50,19 +48,7 @@ class LlamaCpp(ChildEngine):
         child, ready = await self._open_child(MODULE, spec, config | {"key": self._key, "alias": spec.model})
         if ready.device == "cpu":
             self._settings = {**self._settings, "gpu_layers": 0}
-        return Endpoint(
-            base_url=f"{ready.url}/v1",
-            model=spec.model,
-            pid=child.pid,
-            engine=self.name,
-            engine_version=ready.version,
-            device=ready.device,
-            capabilities=self._capabilities,
-        )
-
-    def request_headers(self) -> Mapping[str, str]:
-        """The key that this process made up for its child."""
-        return {"Authorization": f"Bearer {self._key}"}
+        return self._endpoint(spec, child, ready, self._capabilities)
 
     def extra_body(self, generation: Generation) -> Mapping[str, Any]:
         """`cache_prompt` said again with each request, and no stop at the end token for a fixed length."""
@@ -70,11 +56,6 @@ class LlamaCpp(ChildEngine):
         if generation.fixed_tokens is not None:
             body["ignore_eos"] = True
         return body
-
-    @property
-    def settings(self) -> Mapping[str, int | str | bool]:
-        """Threads, context per request, slots and layers on the GPU, as given to llama.cpp."""
-        return self._settings
 
     @property
     def _capabilities(self) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ folder holds; nothing in it is run as code.
 
 import importlib.util
 import secrets
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from shortlist.engines import EngineContext, EngineInfo, LoadSpec, refuse_options
@@ -15,7 +14,7 @@ from shortlist.engines.child_engine import ChildEngine, probe_child
 from shortlist.errors import BadInput, EngineNotReady
 from shortlist.machine import default_threads
 from shortlist.onnxfolder import OnnxFolder, read_folder
-from shortlist.records import Endpoint, Generation
+from shortlist.records import Endpoint
 
 MODULE = "shortlist.engines.onnx_genai_child"
 INSTALL = "pip install 'shortlist[onnx]'"
@@ -37,8 +36,6 @@ class OnnxGenai(ChildEngine):
 
     def __init__(self, context: EngineContext) -> None:  # noqa: ARG002 - engines are constructed alike
         super().__init__()
-        self._key = ""
-        self._settings: Mapping[str, int | str | bool] = {}
 
     def probe(self) -> EngineInfo:
         """Asked of a short-lived child: the library is large, and a driver that it wakes may take its process down."""
@@ -56,28 +53,7 @@ class OnnxGenai(ChildEngine):
             raise EngineNotReady(told, hint=INSTALL)
         config = self._configure(spec, read_folder(spec.path))
         child, ready = await self._open_child(MODULE, spec, config)
-        return Endpoint(
-            base_url=f"{ready.url}/v1",
-            model=spec.model,
-            pid=child.pid,
-            engine=self.name,
-            engine_version=ready.version,
-            device=ready.device,
-            capabilities=CAPABILITIES,
-        )
-
-    def request_headers(self) -> Mapping[str, str]:
-        """The key that this process made up for its child."""
-        return {"Authorization": f"Bearer {self._key}"}
-
-    def extra_body(self, generation: Generation) -> Mapping[str, Any]:
-        """No stop at the end token for a fixed length."""
-        return {} if generation.fixed_tokens is None else {"ignore_eos": True}
-
-    @property
-    def settings(self) -> Mapping[str, int | str | bool]:
-        """Threads, context per request and requests at once, as the child was told."""
-        return self._settings
+        return self._endpoint(spec, child, ready, CAPABILITIES)
 
     def _configure(self, spec: LoadSpec, folder: OnnxFolder) -> dict[str, Any]:
         options = plain(spec.options)
