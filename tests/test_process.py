@@ -16,8 +16,9 @@ import pytest
 import uvloop
 
 from shortlist.clock import sleep_blocking_ns
+from shortlist.environment import child_environment
 from shortlist.errors import EngineNotReady
-from shortlist.process import Child, ChildSpec, _read_line, child_environment, module_argv
+from shortlist.process import Child, ChildSpec, _read_line, module_argv
 
 SECOND = 10**9
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the parent's death signal is a Linux facility")

@@ -13,7 +13,6 @@ thread that started it ends. Both use standard streams only, which Windows has t
 
 import asyncio
 import contextlib
-import fnmatch
 import json
 import os
 import re
@@ -28,6 +27,7 @@ from typing import IO, Any
 import psutil
 
 from shortlist.clock import SYSTEM
+from shortlist.environment import child_environment
 from shortlist.errors import DeviceMismatch, EngineCrashed, EngineError, EngineNotReady
 from shortlist.units import duration
 
@@ -38,13 +38,6 @@ _KILL_LIMIT_NS = 10 * 10**9
 _POLL_NS = 20 * 10**6
 _TAIL_BYTES = 4096
 _READY_LIMIT_BYTES = 1 << 16
-
-_ENVIRONMENT = (
-    "PATH", "HOME", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "WINDIR", "PYTHONPATH",
-    "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "OMP_*", "KMP_*", "GGML_*", "CUDA_VISIBLE_DEVICES",
-    "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
-)  # fmt: skip
-_SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,30 +76,6 @@ class Ready:
 def module_argv(module: str) -> tuple[str, ...]:
     """The command that runs one of our modules; the current folder is not searched, a crash leaves a trace."""
     return (sys.executable, "-P", "-X", "faulthandler", "-m", module)
-
-
-def foreign_environment(patterns: Sequence[str] = ()) -> dict[str, str]:
-    """What a program that is not ours may see of our environment: no Python path, and `patterns` that a user lists.
-
-    A secret's name passes only where it is listed in full.
-    """
-    usual = [pattern for pattern in _ENVIRONMENT if not pattern.startswith("PYTHON")]
-    named = {pattern for pattern in patterns if not pattern.endswith("*")}
-    return {n: v for n, v in os.environ.items() if n in named or _is_kept(n, (*usual, *patterns))}
-
-
-def _is_kept(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name.upper(), one.upper()) for one in patterns) and not _SECRET.search(name)
-
-
-def child_environment(extras: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a child may see of our environment (an allow-list, less all that is named like a secret), and `extras`."""
-    kept = {name: value for name, value in os.environ.items() if _is_kept(name, _ENVIRONMENT)}
-    root = Path(__file__).resolve().parent.parent
-    if root.name not in ("site-packages", "dist-packages"):
-        # A checkout that is on our path by other means than PYTHONPATH must be found by the child too.
-        kept["PYTHONPATH"] = os.pathsep.join(p for p in (str(root), kept.get("PYTHONPATH")) if p)
-    return kept | dict(extras or {})
 
 
 class Child:

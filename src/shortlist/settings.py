@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from shortlist.errors import BadInput, InvalidFile, UnknownName
-from shortlist.units import parse_duration_ns, parse_size_bytes
+from shortlist.values import currency as _currency
+from shortlist.values import duration as _duration
+from shortlist.values import flag as _flag
+from shortlist.values import names as _names
+from shortlist.values import number as _number
+from shortlist.values import one_of as _one_of
+from shortlist.values import path as _path
+from shortlist.values import size as _size
+from shortlist.values import text as _text
+from shortlist.values import url as _url
 
 FILE_NAME = "shortlist.toml"
 ENGINES = "engines"
@@ -22,88 +31,6 @@ _STARTS_PROGRAMS = ("command", ENGINES)
 _OPENS_DOORS = ("host", "keys_file", "tls_cert", "tls_key", "allow_host", "allow_origin", "log_prompts")
 _AS_TYPED = ("timeout", "memory_limit", "idle_timeout", "keep_alive", "turn", "drain")
 """Settings that a file keeps as they were written, `2m` and `4GB`, and not as the number that they stand for."""
-
-
-# --- parsers: a string from the environment or a TOML value in, a checked value out ----------------------------------
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise BadInput(f"{value!r} is not a text")
-    return value
-
-
-def _path(value: object) -> Path:
-    return Path(_text(value)).expanduser()
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    if str(value).strip().lower() not in known:
-        raise BadInput(f"{value!r} is neither yes nor no", hint="write 1 or 0")
-    return known[str(value).strip().lower()]
-
-
-def _number(kind: type[int] | type[float], low: float, high: float) -> Callable[[object], float]:
-    what = "a whole number" if kind is int else "a number"
-
-    def parse(value: object) -> float:
-        try:
-            number = kind(str(value))
-        except ValueError:
-            number = low - 1
-        if isinstance(value, bool) or not low <= number <= high:
-            raise BadInput(f"{value!r} is not {what} from {low:g} to {high:g}")
-        return number
-
-    return parse
-
-
-def _duration(value: object) -> int:
-    span_ns = parse_duration_ns(str(value))
-    if span_ns <= 0:
-        raise BadInput(f"{value!r} leaves no time at all", hint="write it like 120s or 2m")
-    return span_ns
-
-
-def _size(value: object) -> int:
-    count = parse_size_bytes(str(value))
-    if isinstance(value, bool) or count < 1:
-        raise BadInput(f"{value!r} leaves no memory at all", hint="write it like 4GB")
-    return count
-
-
-def _names(value: object) -> tuple[str, ...]:
-    parts = value if isinstance(value, list) else str(value).split(",")
-    names = tuple(str(part).strip() for part in parts if str(part).strip())
-    if not names:
-        raise BadInput(f"{value!r} names nothing", hint="write names with commas between them")
-    return names
-
-
-def _one_of(*allowed: str) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        if value not in allowed:
-            raise UnknownName("value", str(value), allowed)
-        return str(value)
-
-    return parse
-
-
-def _url(value: object) -> str:
-    text = _text(value).strip().rstrip("/")
-    if not text.startswith(("http://", "https://")):
-        raise BadInput(f"{text!r} is not a URL", hint="write it like http://localhost:5273/v1")
-    return text
-
-
-def _currency(value: object) -> str:
-    text = str(value).strip().upper()
-    if len(text) != 3 or not text.isascii() or not text.isalpha():
-        raise BadInput(f"{value!r} is not a currency", hint="write three letters, such as EUR or USD")
-    return text
 
 
 def _default_home() -> Path:
@@ -146,7 +73,9 @@ class Settings:
     )
     concurrency: int = _setting(_number(int, 1, 4096), 1, "requests in flight at once")
     rate: float | None = _setting(
-        _number(float, 0.001, 100_000.0), None, "requests per second, whatever became of those before (an open loop)"
+        _number(float, 0.001, 100_000.0),
+        None,
+        "requests per second, whatever became of those before (an open loop)",
     )
     arrivals: str = _setting(_one_of("constant", "poisson"), "poisson", "how the requests of an open loop are spaced")
     slots: int = _setting(
@@ -175,16 +104,22 @@ class Settings:
         _text, None, "guess tokens ahead and check them at once: off, ngram, or ngram:N:M; unset: off"
     )
     memory_limit: int | None = _setting(
-        _size, None, "memory that models may take in all, as 4GB; unset: what is free, and what control groups allow"
+        _size,
+        None,
+        "memory that models may take in all, as 4GB; unset: what is free, and what control groups allow",
     )
     listing: Path | None = _setting(
         _path, None, "a models.json that counts beside those of SHORTLIST_HOME and of the working folder"
     )
     hub_cache: Path | None = _setting(
-        _path, None, "where downloaded models are kept; HF_HUB_CACHE and HF_HOME go before it; unset: Hugging Face's"
+        _path,
+        None,
+        "where downloaded models are kept; HF_HUB_CACHE and HF_HOME go before it; unset: Hugging Face's",
     )
     upstream: str | None = _setting(
-        _url, None, "the service hands everything on to this one, with the key of `api_key_file`, and opens no model"
+        _url,
+        None,
+        "the service hands everything on to this one, with the key of `api_key_file`, and opens no model",
     )
     host: str = _setting(_text, "127.0.0.1", "address that the service listens on; 127.0.0.1 is ::1 too")
     port: int = _setting(_number(int, 0, 65_535), 5273, "port that the service listens on; 0: the system chooses")
@@ -194,7 +129,9 @@ class Settings:
     tls_cert: Path | None = _setting(_path, None, "certificate (chain) of the service, PEM; with `tls_key` it is HTTPS")
     tls_key: Path | None = _setting(_path, None, "private key of `tls_cert`, PEM, without a password")
     allow_host: tuple[str, ...] = _setting(
-        _names, (), "names beside localhost that the service is asked by, `name` or `name:port`, with commas between"
+        _names,
+        (),
+        "names beside localhost that the service is asked by, `name` or `name:port`, with commas between",
     )
     allow_origin: tuple[str, ...] = _setting(
         _names, (), "origins whose web pages may use the service, as https://notes.example; unset: none"
@@ -213,7 +150,9 @@ class Settings:
         _names, (), "models that the service loads at its start and never unloads, with commas between"
     )
     parallel: int = _setting(
-        _number(int, 1, 512), 4, "requests that one model of the service works on at once, each with its own context"
+        _number(int, 1, 512),
+        4,
+        "requests that one model of the service works on at once, each with its own context",
     )
     queue: int = _setting(_number(int, 1, 100_000), 256, "requests that may wait in the service; more are refused")
     turn: int = _setting(
@@ -224,14 +163,20 @@ class Settings:
         _flag, True, "the service's engines keep the beginning of the last prompt of each slot, and no more"
     )
     licence_policy: Path | None = _setting(
-        _path, None, "file that says which licence classes are allowed, reviewed or refused; unset: nothing is refused"
+        _path,
+        None,
+        "file that says which licence classes are allowed, reviewed or refused; unset: nothing is refused",
     )
     hub_hosts: tuple[str, ...] = _setting(
-        _names, (), "hosts that models may be fetched from beside HF_ENDPOINT's and Hugging Face's, with commas between"
+        _names,
+        (),
+        "hosts that models may be fetched from beside HF_ENDPOINT's and Hugging Face's, with commas between",
     )
     watch: bool = _setting(_flag, True, "watch the host while it measures, and measure again what others disturbed")
     watts: float | None = _setting(
-        _number(float, 0.0, 1e6), None, "watts that the host draws at work, where no counter of energy can be read"
+        _number(float, 0.0, 1e6),
+        None,
+        "watts that the host draws at work, where no counter of energy can be read",
     )
     idle_watts: float | None = _setting(
         _number(float, 0.0, 1e6), None, "watts that the host draws idle, beside `watts`"

@@ -25,8 +25,8 @@ from shortlist.clock import sleep_blocking_ns
 from shortlist.engines import COMMAND, EngineContext, LoadSpec
 from shortlist.engines.command import Command, named
 from shortlist.engines.command_child import free_port
+from shortlist.environment import child_environment
 from shortlist.errors import BadInput, DeviceMismatch, EngineError, EngineNotReady, ShortlistError
-from shortlist.process import child_environment
 from shortlist.records import Endpoint, EngineOptions, Generation, Variant
 
 HERE = Path(__file__).parent

@@ -11,8 +11,8 @@ import pytest
 
 from shortlist import engines
 from shortlist.engines import EngineContext, engine_for, engine_names, find_engine, refuse_options
+from shortlist.environment import child_environment
 from shortlist.errors import BadInput, EngineError, UnknownName
-from shortlist.process import child_environment
 from shortlist.records import EngineOptions, Variant
 
 

@@ -17,8 +17,8 @@ from shortlist.clock import sleep_blocking_ns
 from shortlist.demo import demo_model_path, demo_prompts_path
 from shortlist.engines import EngineContext, LoadSpec
 from shortlist.engines.llamacpp import LlamaCpp
+from shortlist.environment import child_environment
 from shortlist.errors import BadInput, DeviceMismatch, EngineError, EngineNotReady, InvalidModel, UnknownName
-from shortlist.process import child_environment
 from shortlist.quality.prompts import load_prompts
 from shortlist.records import Endpoint, EngineOptions, Generation, Variant
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from shortlist import errors
-from shortlist.process import child_environment
+from shortlist.environment import child_environment
 from shortlist.serve.replies import problem
 
 EXAMPLES = [

@@ -13,9 +13,10 @@ import click
 
 from shortlist import settings as settings_file
 from shortlist import units
+from shortlist.cli.announcing import announce, announce_energy, show_plan
 from shortlist.cli.choose import EXIT_CODES, AskedNeeds, decide_and_store, needs_options, read_needs
 from shortlist.cli.output import say
-from shortlist.cli.planning import Asked, announce, announce_energy, fit, fresh, resumed, show_plan, tariff_of
+from shortlist.cli.planning import Asked, fit, fresh, resumed, tariff_of
 from shortlist.cli.shapes import load_options
 from shortlist.errors import BadInput, Interrupted, StoreError
 from shortlist.records import RunState

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from shortlist import units
+from shortlist.cli.announcing import announce, announce_energy, show_plan
 from shortlist.cli.choose import decide_and_store, read_needs
 from shortlist.cli.output import emit, emit_json, say, wants_ascii
 from shortlist.cli.planning import (
     Asked,
-    announce,
-    announce_energy,
     earlier_runs,
     fresh,
     plan_words,
     resumed,
-    show_plan,
     tariff_of,
     with_selftest,
 )

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from shortlist.engines import EngineInfo, LoadSpec, check_device
+from shortlist.environment import child_environment
 from shortlist.errors import EngineCrashed, EngineError
-from shortlist.process import Child, ChildSpec, Ready, child_environment, module_argv
+from shortlist.process import Child, ChildSpec, Ready, module_argv
 from shortlist.records import Endpoint, Generation
 
 _PROBE_LIMIT_S = 60

@@ -18,9 +18,9 @@ from shortlist.engines.child_engine import ChildEngine
 from shortlist.engines.presets import PRESETS, SERVICES, on_path, version_of
 from shortlist.engines.remote import read_key
 from shortlist.engines.template import Template, filled, from_flag, from_section
+from shortlist.environment import foreign_environment
 from shortlist.errors import BadInput
 from shortlist.machine import default_threads
-from shortlist.process import foreign_environment
 from shortlist.records import Endpoint, EngineOptions, Generation
 
 MODULE = "shortlist.engines.command_child"

@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 
 from shortlist.engines.template import Template
-from shortlist.process import foreign_environment
+from shortlist.environment import foreign_environment
 
 _VERSION_LIMIT_S = 10
 _HUB = ("HF_HOME", "HF_HUB_*", "HF_ENDPOINT", "XDG_CACHE_HOME")

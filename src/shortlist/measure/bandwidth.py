@@ -17,9 +17,10 @@ from pathlib import Path
 import msgspec
 
 from shortlist.clock import monotonic_ns
+from shortlist.environment import child_environment
 from shortlist.files import write_whole
 from shortlist.machine import boot_id
-from shortlist.process import child_environment, module_argv
+from shortlist.process import module_argv
 from shortlist.records import from_builtins, from_json, to_json
 
 FILE_NAME = "bandwidth.json"

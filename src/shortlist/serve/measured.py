@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from shortlist.process import child_environment, module_argv
+from shortlist.environment import child_environment
+from shortlist.process import module_argv
 from shortlist.records import Interval
 from shortlist.serve.choosing import Measured
 
