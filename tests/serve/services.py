@@ -24,6 +24,17 @@ MODELS = {
     "dies": {"source": "fake:ttft=2ms,gap=5ms,chunks=20,fail=crash"},
     "never": {"source": "fake:fail=start"},
 }
+ECHO = """
+class Echo:
+    context = 2000
+
+    def load(self, weights_path):
+        pass
+
+    def generate(self, prompt, **params):
+        return prompt
+"""
+"""The least that is an adapter: it repeats what it was asked."""
 
 
 @dataclass(slots=True)

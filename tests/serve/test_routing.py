@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from choose.scored_run import scored_run
-from serve.services import Daemon, daemon
+from serve.services import ECHO, Daemon, daemon
 from shortlist.records import Run
 from shortlist.results.store import Store
 
@@ -79,6 +79,15 @@ def test_where_every_model_fails_the_client_is_told_of_each(service: Daemon) -> 
     assert told.startswith("doomed: every model failed: ")
     assert "a-never: " in told
     assert "a-dies: " in told
+
+
+def test_a_python_class_is_routed_like_the_rest(service: Daemon) -> None:
+    (service.home / "echoes.py").write_text(ECHO)
+    added = service.run("model", "add", "echo", "--adapter", "echoes:Echo", "--capability", "parrot")
+    assert added.code == 0, added.err
+    answer = service.chat("auto:parrot", "Polly wants a cracker")
+    assert (answer.status, answer.headers["x-shortlist-model"]) == (200, "echo")
+    assert "Polly" in answer.json["choices"][0]["message"]["content"]
 
 
 @pytest.mark.parametrize(

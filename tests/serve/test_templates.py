@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from serve.hostile import with_template
-from serve.services import Daemon, daemon, until
+from serve.services import ECHO, Daemon, daemon, until
 
 pytestmark = pytest.mark.engine
 
@@ -17,18 +17,6 @@ REFUSED = {
     "includes": "{% include '/etc/passwd' %}",
 }
 ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
-
-
-ECHO = """
-class Echo:
-    context = 2000
-
-    def load(self, weights_path):
-        pass
-
-    def generate(self, prompt, **params):
-        return prompt
-"""
 
 
 def add(service: Daemon, name: str, template: str) -> None:

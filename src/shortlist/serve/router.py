@@ -11,13 +11,13 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
-from shortlist.errors import BadInput, EngineError, NotDownloaded, ShortlistError
+from shortlist.errors import BadInput, NotDownloaded, ShortlistError
 from shortlist.serve.checks import PASSES_ON
 from shortlist.serve.chooser import Chooser
 from shortlist.serve.choosing import Order
 from shortlist.serve.features import BY_TEMPLATE
 from shortlist.serve.lease import Demand, Lease, Listed, Models, Used
-from shortlist.serve.routes import AUTO, Asked, asked
+from shortlist.serve.routes import Asked, asked
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Router:
         return await self._models.about(name) if wanted is None else _shown(name)
 
     async def _first(self, stack: contextlib.AsyncExitStack, wanted: Asked, found: Order, demand: Demand) -> Lease:
-        """The first model that can be had. Raises the last failure, or UnknownName where nobody could be asked."""
+        """The first model that can be had. Raises the first failure, or NotDownloaded where nobody could be asked."""
         before = dict(demand.failed)
         tried: list[tuple[str, ShortlistError]] = [*demand.failed]
         for place in found.ranked:
@@ -102,21 +102,16 @@ def _told(wanted: Asked, found: Order, why: str, tried: list[tuple[str, Shortlis
 
 
 def _nobody(wanted: Asked, found: Order, tried: list[tuple[str, ShortlistError]]) -> ShortlistError:
+    """Of several failures the first keeps its kind, and with it status and Retry-After: it is the preferred model's."""
     if tried:
-        return tried[-1][1] if len(tried) == 1 else _all_failed(wanted, tried)
+        first = tried[0][1]
+        if len(tried) > 1:
+            told = "; ".join(f"{name}: {error.message}" for name, error in tried)
+            first.message = f"{wanted.name}: every model failed: {told}"
+        return first
     reasons = "; ".join(f"{one.name} {one.reason}" for one in found.excluded[:5]) or "no model is here"
     return NotDownloaded(f"no model can answer {wanted.name}: {reasons}", hint="shortlist route explain TEXT shows all")
 
 
-def _all_failed(wanted: Asked, tried: list[tuple[str, ShortlistError]]) -> ShortlistError:
-    """The last failure keeps its kind where all are of one, so that its status does."""
-    last = tried[-1][1]
-    told = "; ".join(f"{name}: {error.message}" for name, error in tried)
-    if all(type(error) is type(last) for _, error in tried):
-        last.message = f"{wanted.name}: every model failed: {told}"
-        return last
-    return EngineError(f"{wanted.name}: every model failed: {told}")
-
-
 def _shown(name: str) -> Listed:
-    return Listed(name, owned_by="route" if name != AUTO else "shortlist", format="route")
+    return Listed(name, format="route")
